@@ -1,0 +1,1 @@
+"""Release, structure checks, answer bank and (later) grading; notebooks never import it."""

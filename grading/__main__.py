@@ -1,0 +1,134 @@
+"""The command line, `python -m grading <command>`; each command only reads arguments, calls its module and prints."""
+
+import argparse
+import os
+import sys
+
+DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
+
+A lecture is named by its file (02_introduction_to_mia), its number (2) or its path; no name means every lecture."""
+
+EXAMPLES = """examples:
+  python -m grading check-source 2       is the source of lecture 2 complete and well formed?
+  python -m grading bank 2               do right answers keep their points, and wrong ones lose them?
+  python -m grading bank 2 cnr -v        one exercise, every answer and every message
+  python -m grading release              write notebooks/ anew from solutions/
+  python -m grading release --check      is notebooks/ what solutions/ would give?
+  python -m grading run 2                run the instructor's notebook; seconds and memory
+  python -m grading run 2 --release      run the student's notebook up to its first unanswered exercise
+  python -m grading course course        a course directory for nbgrader's own commands and formgrader"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m grading", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="command")
+
+    def command(name: str, text: str, many: bool = True) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        if many:
+            one.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
+        return one
+
+    release = command("release", "Write the student notebooks from the sources.")
+    release.add_argument("--check", action="store_true", help="write nothing; fail if a notebook differs from what its source gives")
+    command("check-source", "Say, in one sentence each, what a lecture source lacks.")
+    bank = command("bank", "Run the answer bank of a lecture: reference, stubs, right and wrong answers.", many=False)
+    bank.add_argument("lecture", nargs="?", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
+    bank.add_argument("exercise", nargs="?", metavar="EXERCISE", help='grade id or heading id of one exercise ("cnr" or "1.1a")')
+    bank.add_argument("-v", "--verbose", action="store_true", help="every answer, with the messages of the checks it loses")
+    run = command("run", "Run a lecture from top to bottom, without network, and report seconds and memory.")
+    run.add_argument("--profile", default="ci", choices=["ci", "laptop", "gpu"], help="how large: ci (default) is minutes on simulated data")
+    run.add_argument("--release", action="store_true", help="run the student's notebook instead of the instructor's")
+    run.add_argument("--network", action="store_true", help="leave the network on, to fetch real data")
+    course = command("course", "Write a course directory in which nbgrader's own commands work.", many=False)
+    course.add_argument("folder", metavar="FOLDER", help="where; made if it doesn't exist")
+    course.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when something is wrong, 2 when the question was."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    options = parser().parse_args(arguments)
+    from grading.sources import SourceError, lectures, source_path
+
+    try:
+        if options.command == "bank":
+            return _bank([source_path(options.lecture).stem] if options.lecture else lectures(), options)
+        wanted = [str(source_path(name)) for name in options.lectures] or lectures()
+        return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)
+    except SourceError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _bank(wanted: list[str], options: argparse.Namespace) -> int:
+    from grading.bank import Lecture, check_exercise
+
+    faults = 0
+    for name in wanted:
+        print(f"{name}", flush=True)
+        lecture = Lecture(name)
+        for exercise in [lecture.exercise(options.exercise)] if options.exercise else lecture.exercises.values():
+            report = check_exercise(lecture, exercise)
+            faults += len(report.faults)
+            print(f"  {report.line()}", flush=True)
+            for line in report.details if options.verbose else []:
+                print(f"      {line}")
+            for line in report.faults:
+                print(f"    ! {line}")
+    return 1 if faults else 0
+
+
+def _check_source(wanted: list[str], options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from grading.structure import faults_of
+
+    total = 0
+    for name in wanted:
+        faults = faults_of(name)
+        total += len(faults)
+        print(f"{Path(name).stem}: {'no fault' if not faults else f'{len(faults)} to mend'}")
+        for fault in faults:
+            print(f"  - {fault}")
+    return 1 if total else 0
+
+
+def _release(wanted: list[str], options: argparse.Namespace) -> int:
+    from grading.release import release
+
+    stale = 0
+    for name, changed in release(wanted, write=not options.check):
+        stale += changed
+        state = ("differs from its source: run `python -m grading release`" if options.check else "written") if changed else "up to date"
+        print(f"notebooks/{name}.ipynb  {state}", flush=True)
+    return 1 if options.check and stale else 0
+
+
+def _run(wanted: list[str], options: argparse.Namespace) -> int:
+    from grading.execute import run_lecture
+
+    failed = 0
+    for name in wanted:
+        record = run_lecture(name, options.profile, released=options.release, network=options.network, progress=True)
+        print(record.line(), flush=True)
+        failed += not record.as_expected
+    return 1 if failed else 0
+
+
+def _course(wanted: list[str], options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from grading.release import write_course
+
+    folder = write_course(Path(options.folder), wanted)
+    print(f"{folder} holds {len(wanted)} assignments. There: nbgrader generate_assignment NAME, formgrader, nbgrader autograde NAME, nbgrader export.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The key figures of a lecture: recorded in its last cell, kept as one JSON file a lecture and profile, shown as one table."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Result:
+    """One measured figure.
+
+    Attributes:
+        name: what was measured, such as "PneumoniaMNIST test AUC".
+        value: the figure; unit: its unit, empty for a pure number.
+        low, high: ends of its interval (95 % unless the name says otherwise), or None.
+        baseline: the published or trivial figure to read it against, or None; baseline_name: what that figure is.
+        source: where the baseline comes from: a citation or the cell that measured it.
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    baseline: float | None = None
+    baseline_name: str = ""
+    source: str = ""
+
+
+def folder() -> Path:
+    """Where results are kept: the folder named by DLMIA_RESULTS, else `dlmia/results` in the user's cache."""
+    named = os.environ.get("DLMIA_RESULTS")
+    if named:
+        return Path(named)
+    import pooch
+
+    return Path(pooch.os_cache("dlmia")) / "results"
+
+
+def _file(lecture: str, profile: str) -> Path:
+    return folder() / f"{lecture}.{profile}.json"
+
+
+def _read(path: Path) -> list[Result]:
+    try:
+        return [Result(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (json.JSONDecodeError, TypeError):  # cut or from another version: the figures will be measured again
+        return []
+
+
+def record(
+    lecture: str,
+    profile: str,
+    name: str,
+    value: float,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    baseline: float | None = None,
+    baseline_name: str = "",
+    source: str = "",
+) -> Result:
+    """Keep one figure of a lecture; recording the same name again replaces it.
+
+    Args:
+        lecture, profile: which run it belongs to. The others: see `Result`.
+
+    Raises:
+        ValueError: the value is not finite, or lies outside its own interval.
+    """
+    given = {"value": value, "low": low, "high": high, "baseline": baseline}
+    numbers = {key: None if number is None else float(number) for key, number in given.items()}
+    for key, number in numbers.items():
+        if number is not None and not abs(number) < float("inf"):
+            raise ValueError(f"{name}: {key} is {number}, which is no measurement")
+    low_end, high_end = numbers["low"], numbers["high"]
+    if (low_end is not None and numbers["value"] < low_end) or (high_end is not None and numbers["value"] > high_end):
+        raise ValueError(f"{name}: {numbers['value']:.4g} lies outside its own interval {low_end} to {high_end}")
+    result = Result(name=name, unit=unit, baseline_name=baseline_name, source=source, **numbers)
+    path = _file(lecture, profile)
+    kept = [row for row in _read(path) if row.name != name]
+    text = json.dumps([asdict(row) for row in [*kept, result]], indent=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as problem:  # a figure that can't be kept is still shown
+        print(f"Results are not kept: {path.parent} can't be written ({problem.strerror}). Set DLMIA_RESULTS to a folder of yours.")
+    return result
+
+
+def load(lecture: str | None = None, profile: str | None = None) -> dict[tuple[str, str], list[Result]]:
+    """Every recorded figure by (lecture, profile); narrowed to one lecture or profile when named."""
+    found = {}
+    for path in sorted(folder().glob("*.json")):
+        parts = path.name.split(".")
+        if len(parts) == 3 and lecture in (None, parts[0]) and profile in (None, parts[1]):
+            found[parts[0], parts[1]] = _read(path)
+    return found
+
+
+def table(lecture: str, profile: str) -> pd.DataFrame:
+    """The figures of one lecture, ready to be looked at: value with interval and unit, beside its baseline."""
+    rows = []
+    for row in _read(_file(lecture, profile)):
+        interval = f" [{row.low:.3g}, {row.high:.3g}]" if row.low is not None and row.high is not None else ""
+        beside = f"{row.baseline:.3g} ({row.baseline_name})" if row.baseline is not None else ""
+        measured = f"{row.value:.3g}{interval} {row.unit}".strip()
+        rows.append({"figure": row.name, "measured": measured, "to compare": beside, "source": row.source})
+    return pd.DataFrame(rows, columns=["figure", "measured", "to compare", "source"]).set_index("figure")

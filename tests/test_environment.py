@@ -1,0 +1,56 @@
+"""The environment's three descriptions agree, and none of them names a package index."""
+
+import re
+import tomllib
+from importlib import metadata
+
+import yaml
+
+from grading.environment import ENVIRONMENT, LOCK, ROOT, pins, render
+
+
+def test_environment_yml_is_the_lock():
+    assert ENVIRONMENT.read_text(encoding="utf-8") == render(LOCK.read_text(encoding="utf-8")), "run `make lock`"
+    listed = yaml.safe_load(ENVIRONMENT.read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
+    assert listed[:-1] == pins(LOCK.read_text(encoding="utf-8"))
+
+
+def test_every_locked_package_is_pinned_by_hash():
+    lock = LOCK.read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=[a-z0-9])", lock.strip())
+    assert len(entries) == len(pins(lock))
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_the_lock_names_no_host():
+    for path in (LOCK, ENVIRONMENT):
+        assert not re.search(r"https?://|--(extra-)?index-url|--find-links", path.read_text(encoding="utf-8")), path.name
+
+
+def test_every_dependency_is_locked_within_its_range():
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    locked = {}
+    for pin in pins(LOCK.read_text(encoding="utf-8")):
+        requirement = Requirement(pin)
+        locked.setdefault(requirement.name, []).append(next(iter(requirement.specifier)).version)
+    for text in [*project["dependencies"], *(line for extra in extras for line in extra)]:
+        requirement = Requirement(text)
+        assert requirement.name in locked, f"{requirement.name} is not in the lock: run `make lock`"
+        assert all(requirement.specifier.contains(version) for version in locked[requirement.name]), text
+
+
+def test_what_is_installed_is_what_is_locked():
+    from packaging.requirements import Requirement
+
+    for pin in pins(LOCK.read_text(encoding="utf-8")):
+        requirement = Requirement(pin)
+        if requirement.marker is None or requirement.marker.evaluate():
+            assert requirement.specifier.contains(metadata.version(requirement.name)), f"{pin} is locked, another version is installed"
+
+
+def test_the_course_installs_what_its_makefile_calls():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "--require-hashes" in makefile and "requirements.lock" in makefile
