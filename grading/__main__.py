@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     bank.add_argument("exercise", nargs="?", metavar="EXERCISE", help='grade id or heading id of one exercise ("cnr" or "1.1a")')
     bank.add_argument("-v", "--verbose", action="store_true", help="every answer, with the messages of the checks it loses")
     run = command("run", "Run a lecture from top to bottom, without network, and report seconds and memory.")
-    run.add_argument("--profile", default="ci", choices=["ci", "laptop", "gpu"], help="how large: ci (default) is minutes on simulated data")
+    profiles = ["ci", "laptop", "gpu"]
+    run.add_argument("--profile", default="ci", choices=profiles, help="how large: ci (default) takes minutes on simulated data")
     run.add_argument("--release", action="store_true", help="run the student's notebook instead of the instructor's")
     run.add_argument("--network", action="store_true", help="leave the network on, to fetch real data")
     course = command("course", "Write a course directory in which nbgrader's own commands work.", many=False)
@@ -126,7 +127,7 @@ def _course(wanted: list[str], options: argparse.Namespace) -> int:
     from grading.release import write_course
 
     folder = write_course(Path(options.folder), wanted)
-    print(f"{folder} holds {len(wanted)} assignments. There: nbgrader generate_assignment NAME, formgrader, nbgrader autograde NAME, nbgrader export.")
+    print(f"{folder} holds {len(wanted)} assignments. Run nbgrader there.")
     return 0
 
 

@@ -6,7 +6,6 @@ One answer is run in one forked child: parameters, set-up, given cells, the answ
 import ast
 import importlib
 import linecache
-import os
 import re
 import time
 from contextlib import redirect_stdout, suppress
@@ -51,16 +50,16 @@ class Report:
     def line(self) -> str:
         """One line for a person."""
         verdict = "ok" if not self.faults else f"{len(self.faults)} fault{'s' * (len(self.faults) > 1)}"
-        return f"{self.name:<32} {self.points:>3g} points   right {self.right:>2}   wrong {self.wrong:>2}   {self.seconds:5.1f} s   {verdict}"
+        counts = f"right {self.right:>2}   wrong {self.wrong:>2}"
+        return f"{self.name:<32} {self.points:>3g} points   {counts}   {self.seconds:5.1f} s   {verdict}"
 
 
 class Lecture:
     """One lecture source, read once, with its imports made, ready to run answers."""
 
-    def __init__(self, lecture: str) -> None:
-        os.environ.setdefault("MPLBACKEND", "agg")
+    def __init__(self, lecture: str, answers: Path = ANSWERS) -> None:
         path = source_path(lecture)
-        self.name = path.stem
+        self.name, self.answers = path.stem, answers
         self.notebook = read_lecture(path)
         self.exercises = {exercise.name: exercise for exercise in exercises_of(self.notebook) if exercise.solutions}
         _import_all([tagged(self.notebook, "setup"), *given_cells(self.notebook), *_cells(self.exercises.values())])
@@ -80,9 +79,11 @@ class Lecture:
             return Outcome({check: f"no answer: {error}" for check in exercise.points})
 
     def _judge(self, exercise: Exercise, answer: str) -> dict[str, str | None]:
+        import matplotlib
         import matplotlib.pyplot as plt
         import torch
 
+        matplotlib.use("agg")
         torch.set_num_threads(1)  # a child of a process that has already used threads must not use them again
         namespace = {"__name__": "__main__"}
         used = [self.exercise(name).solutions[0] for name in exercise.uses]
@@ -113,8 +114,8 @@ def check_exercise(lecture: Lecture, exercise: Exercise) -> Report:
         kept = [check for check in exercise.points if check not in lecture.run(exercise, text).lost]
         report.details.append(f"{label}: {len(kept)} checks passed")
         if kept:
-            report.faults.append(f"{label} gets points at {', '.join(kept)}: begin the check with an assert that only a working answer passes")
-    folder = ANSWERS / lecture.name / exercise.name
+            report.faults.append(f"{label} gets points at {', '.join(kept)}: let the check assert first what only a working answer passes")
+    folder = lecture.answers / lecture.name / exercise.name
     files = sorted(folder.glob("*.py")) if folder.is_dir() else []
     for file in files:
         if file.name.startswith("right_"):
@@ -125,10 +126,11 @@ def check_exercise(lecture: Lecture, exercise: Exercise) -> Report:
             _expect_wrong(report, file, exercise, lecture)
         else:
             report.faults.append(f"{file.name}: call it right_<how>.py or wrong_<misconception>.py")
+    where = f"tests/answers/{lecture.name}/{exercise.name}"
     if report.right < 1:
-        report.faults.append(f"no right_<how>.py in tests/answers/{lecture.name}/{exercise.name}: write a right answer that differs from the reference")
+        report.faults.append(f"{where} holds no right_<how>.py: write a right answer that differs from the reference")
     if report.wrong < 3:
-        report.faults.append(f"{report.wrong} wrong_<misconception>.py in tests/answers/{lecture.name}/{exercise.name}: at least three are needed")
+        report.faults.append(f"{where} holds {report.wrong} wrong_<misconception>.py: at least three are needed")
     report.seconds = time.perf_counter() - start
     return report
 

@@ -49,8 +49,3 @@ def test_what_is_installed_is_what_is_locked():
         requirement = Requirement(pin)
         if requirement.marker is None or requirement.marker.evaluate():
             assert requirement.specifier.contains(metadata.version(requirement.name)), f"{pin} is locked, another version is installed"
-
-
-def test_the_course_installs_what_its_makefile_calls():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "--require-hashes" in makefile and "requirements.lock" in makefile

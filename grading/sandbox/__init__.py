@@ -1,0 +1,197 @@
+"""Where a student's code runs: a jailed, warm fork server and one process for each submission. No check and no point lives here."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from grading.sandbox import wire
+from grading.sandbox.jail import JailError, command, requirements
+
+__all__ = ["Ended", "JailError", "Limits", "Process", "Sandbox", "requirements"]
+
+WARM = ["numpy", "torch", "matplotlib.pyplot", "scipy.ndimage", "scipy.stats", "sklearn.linear_model", "sklearn.metrics", "skimage.transform",
+        "pandas", "pydicom", "nibabel", "helpers.data", "helpers.results", "helpers.show", "helpers.simulate", "helpers.train"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    Attributes:
+        seconds: wall time of the whole submission; cell_seconds: of one cell or call.
+        memory: bytes of all its processes together; disk: bytes in /tmp.
+        processes: how many at once, threads included; answer: bytes of one answer.
+    """
+
+    seconds: int = 600
+    cell_seconds: int = 120
+    memory: int = 4 * 2**30
+    disk: int = 256 * 2**20
+    processes: int = 64
+    answer: int = wire.LIMIT
+
+
+class Ended(RuntimeError):
+    """The student's process is gone or was stopped; the message says why, in words for the student."""
+
+
+class Process:
+    """One submission's process, as the judge holds it."""
+
+    def __init__(self, sandbox: "Sandbox", number: int, stream: socket.socket, limits: Limits) -> None:
+        self._sandbox, self._number, self._stream, self._limits = sandbox, number, stream, limits
+        self._deadline = time.monotonic() + limits.seconds
+        self.ended = ""
+
+    def ask(self, message: dict, blobs: list[bytes] = ()) -> tuple[dict, list[bytes]]:
+        """Send one operation and wait for its answer.
+
+        Raises:
+            Ended: the process is gone, took too long or broke the protocol. WireError: the question is too large.
+        """
+        if self.ended:
+            raise Ended(self.ended)
+        left = self._deadline - time.monotonic()
+        patience = min(left, self._limits.cell_seconds)
+        if patience <= 0:
+            self.stop(f"the submission used up its {self._limits.seconds} s")
+        stop_at = threading.Timer(max(patience, 0.01), self._time_over, [patience >= left])  # a slow drip of bytes is over in time, too
+        stop_at.start()
+        try:
+            wire.send(self._stream, message, blobs, self._limits.answer)
+            answer, parts = wire.receive(self._stream, self._limits.answer)
+        except wire.Closed:
+            self.stop(self.ended or "the process of the submission ended by itself (a crash, an exit, or too much memory)")
+        except wire.WireError as problem:
+            self.stop(f"the submission's answer could not be read: {problem}")
+        finally:
+            stop_at.cancel()
+        if "broken" in answer:
+            self.stop(f"the process of the submission could not start: {str(answer['broken'])[:300]}")
+        return answer, parts
+
+    def _time_over(self, in_all: bool) -> None:
+        self.ended = f"it took longer than {self._limits.seconds if in_all else self._limits.cell_seconds} s and was stopped"
+        self._stream.shutdown(socket.SHUT_RDWR)
+
+    def stop(self, why: str = "the submission is done") -> None:
+        """End the process for good and raise `Ended`."""
+        self.ended = self.ended or why
+        self.close()
+        raise Ended(self.ended)
+
+    def close(self) -> None:
+        """End the process and everything that it started."""
+        self.ended = self.ended or "the submission is done"
+        self._stream.close()
+        self._sandbox.end(self._number)
+
+
+class Sandbox:
+    """A jailed fork server. Start it once, spawn a process for each submission; use it as a context manager.
+
+    Args:
+        modules: imported before the first fork.
+        data: the folder of data sets, readable in the jail.
+
+    Raises:
+        JailError: this machine can't jail, or the server did not start.
+    """
+
+    def __init__(self, modules: list[str] = WARM, data: Path | None = None) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control, self._lock, self._count = ours, threading.Lock(), 0
+        self._live: dict[int, Process] = {}
+        line = command(theirs.fileno(), modules, data)
+        self._errors = os.memfd_create("errors")
+        self._server = subprocess.Popen(line, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors)
+        theirs.close()
+        ours.settimeout(300)
+        try:
+            told = json.loads(ours.recv(65536) or b"{}")
+        except (TimeoutError, ConnectionError):
+            told = {}
+        if "ready" not in told:
+            os.lseek(self._errors, 0, os.SEEK_SET)
+            said = os.read(self._errors, 2000).decode(errors="replace").strip()
+            self.close()
+            raise JailError(f"The jail did not start, so nothing is graded. It said: {said or 'nothing'}")
+        self.seconds, self.failed = told["ready"], told["failed"]
+        self._watching = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _order(self, order: dict, hand: list[int] = ()) -> dict:
+        with self._lock:
+            socket.send_fds(self._control, [json.dumps(order).encode()], hand)
+            return json.loads(self._control.recv(65536) or b'{"problem": "the fork server is gone"}')
+
+    def spawn(self, limits: Limits = Limits()) -> Process:  # noqa: B008 - frozen
+        """A new process for one submission, in namespaces of its own.
+
+        Raises:
+            JailError: it could not be made.
+        """
+        ours, theirs = socket.socketpair()
+        self._count += 1
+        number = self._count
+        answer = self._order({"order": "spawn", "id": number, "limits": asdict(limits)}, [theirs.fileno()])
+        theirs.close()
+        if "problem" in answer:
+            ours.close()
+            raise JailError(f"A process for the submission could not be made: {answer['problem']}")
+        process = Process(self, number, ours, limits)
+        self._live[number] = process
+        return process
+
+    def end(self, number: int) -> None:
+        """End one submission's process; nothing happens if it has ended."""
+        if self._live.pop(number, None) is not None:
+            self._order({"order": "end", "id": number})
+
+    def memory(self) -> int:
+        """Bytes that the submissions' processes hold for themselves, pages shared with the server not counted."""
+        total = 0
+        try:
+            family = psutil.Process(self._server.pid).children(recursive=True)
+        except psutil.Error:
+            return 0
+        for process in family:
+            try:
+                if process.cmdline()[:1] == ["bwrap"] or process.parent().name() in ("bwrap", "setpriv"):
+                    continue
+                total += process.memory_full_info().uss
+            except (psutil.Error, AttributeError):
+                continue
+        return total
+
+    def _watch(self) -> None:
+        while not self._watching.wait(0.25):
+            for process in list(self._live.values()):
+                if not process.ended and self.memory() > process._limits.memory * 1.1:
+                    process.ended = f"it used more than {process._limits.memory / 2**30:.1f} GB of memory and was stopped"
+                    self.end(process._number)
+
+    def close(self) -> None:
+        """End the server and with it every process that it made."""
+        if hasattr(self, "_watching"):
+            self._watching.set()
+        self._control.close()
+        try:
+            self._server.wait(5)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()

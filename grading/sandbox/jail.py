@@ -1,0 +1,96 @@
+"""The outer wall: the bubblewrap command in which the fork server lives. It holds what a submission may read, and nothing else."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+NOBODY = 65534
+
+
+class JailError(RuntimeError):
+    """This machine can't jail a submission; the message says what to install."""
+
+
+def requirements() -> list[str]:
+    """What is missing on this machine for a jail, a sentence each; an empty list means that it can jail."""
+    missing = []
+    if sys.platform != "linux":
+        return ["Grading in a jail needs Linux: grade on a Linux machine, in WSL 2 or in a Linux container."]
+    if shutil.which("bwrap") is None:
+        missing.append("bubblewrap is missing: `apt install bubblewrap` or `dnf install bubblewrap`.")
+    if os.getuid() == 0 and shutil.which("setpriv") is None:
+        missing.append("setpriv is missing, which root needs to give up its rights: `apt install util-linux`.")
+    limit = Path("/proc/sys/user/max_user_namespaces")
+    if limit.exists() and limit.read_text().strip() == "0":
+        missing.append("User namespaces are switched off: `sysctl user.max_user_namespaces=15000`.")
+    return missing
+
+
+def _parents(paths: list[Path]) -> list[str]:
+    """Directories above the bound paths, to be made readable: bubblewrap would make them for root alone."""
+    above = {parent for path in paths for parent in path.parents if parent != Path("/")}
+    skip = {Path("/usr"), *Path("/usr").parents}
+    made = []
+    for folder in sorted(above - skip):
+        made += ["--perms", "0755", "--dir", str(folder)]
+    return made
+
+
+def _system() -> list[str]:
+    """The read-only operating system: programs and libraries, no configuration that could hold a secret."""
+    options = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        path = Path("/") / name
+        if path.is_symlink():
+            options += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            options += ["--ro-bind", str(path), str(path)]
+    for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime"):
+        options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    return options
+
+
+def command(control: int, modules: list[str], data: Path | None = None) -> list[str]:
+    """The command that starts the fork server in its jail.
+
+    Args:
+        control: number of the inherited control socket.
+        modules: what the server imports before the first fork.
+        data: the folder of data sets, readable in the jail; None for none.
+
+    Raises:
+        JailError: something that jailing needs is missing here.
+    """
+    missing = requirements()
+    if missing:
+        raise JailError("This machine can't jail submissions, so nothing is graded. " + " ".join(missing))
+    python = Path(sys.base_prefix).resolve()
+    readable = [Path(sys.prefix).absolute(), ROOT / "helpers", ROOT / "data_manifest.yaml", HERE]
+    if python != Path("/usr"):
+        readable.append(python)
+    if data is not None and data.is_dir():
+        readable.append(data.resolve())
+    options = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    options += ["--die-with-parent", "--new-session", "--clearenv", *_system(), *_parents(readable)]
+    for path in readable:
+        options += ["--ro-bind", str(path), str(path)]
+    options += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]
+    environment = {
+        "PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "HOME": "/tmp", "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8",
+        "MPLBACKEND": "agg", "MPLCONFIGDIR": "/tmp", "OMP_NUM_THREADS": "1", "DLMIA_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": "",
+    }  # fmt: skip
+    if data is not None:
+        environment["DLMIA_DATA"] = str(data.resolve())
+    for name, value in environment.items():
+        options += ["--setenv", name, value]
+    if os.getuid() == 0:  # root inside would stay root on its files: become nobody instead
+        options += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
+        drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        options += [*drop, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
+    else:
+        options += ["--cap-drop", "ALL"]
+    return [*options, str(Path(sys.prefix) / "bin" / "python"), "-s", str(HERE / "server.py"), str(control), *modules]

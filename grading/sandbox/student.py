@@ -1,0 +1,197 @@
+"""The process that runs a student's cells and answers calls, inside the jail. Nothing in here decides a point, and nothing in here is trusted.
+
+It speaks `wire` on one socket. Operations: `run` a cell, tell what `names` are, `call` something, `read` an attribute or item.
+"""
+
+import ast
+import contextlib
+import io
+import linecache
+import random
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+import wire
+
+TEXT = 20_000  # characters of output kept of one cell
+
+
+class _Capped(io.StringIO):
+    """Text output of bounded size; what is over is counted, not kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = 0
+
+    def write(self, text: str) -> int:
+        room = max(0, TEXT - self.tell())
+        self.over += max(0, len(text) - room)
+        return super().write(text[:room])
+
+    def text(self) -> str:
+        return self.getvalue() + (f"\n... {self.over} more characters are not shown" if self.over else "")
+
+
+def reseed(seed: int) -> None:
+    """Give every generator that is loaded the same start."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - students' code may draw from the global generator
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
+
+
+def _plain(source: str) -> str:
+    """A cell's source as Python: IPython's magics and shell lines become comments, they have no place in grading."""
+    try:
+        ast.parse(source)
+        return source
+    except (SyntaxError, ValueError):
+        pass
+    if source.startswith("%%"):
+        return ""
+    lines = []
+    for line in source.split("\n"):
+        text = line.lstrip()
+        lines.append(line[: len(line) - len(text)] + "pass  # " + text if text[:1] in ("%", "!", "?") else line)
+    return "\n".join(lines)
+
+
+class Student:
+    """A notebook's namespace and the objects that calls have left behind."""
+
+    def __init__(self) -> None:
+        import types
+
+        self.module = types.ModuleType("__main__")
+        self.names = self.module.__dict__
+        self.names["__builtins__"] = __builtins__
+        self.names["display"] = lambda *_args, **_options: None
+        sys.modules["__main__"] = self.module
+        self.kept: dict[int, Any] = {}
+        self.cells = 0
+
+    # -- what crosses the channel -------------------------------------------------------------------------------------------
+
+    def keep(self, value: Any) -> dict:
+        """A reference to something that is not plain data."""
+        number = len(self.kept) + 1
+        if number > 10_000:
+            raise wire.WireError("too many objects that are not plain data")
+        self.kept[number] = value
+        return {"object": number, "type": type(value).__name__[:80], "callable": callable(value)}
+
+    def find(self, tree: dict) -> Any:
+        """What a reference stands for."""
+        if "object" in tree:
+            return self.kept[tree["object"]]
+        if tree["name"] not in self.names:
+            raise NameError(f"name '{tree['name']}' is not defined")
+        return self.names[tree["name"]]
+
+    def answer(self, value: Any, **more: Any) -> tuple[dict, list[bytes]]:
+        blobs: list[bytes] = []
+        tree = wire.encode(value, blobs, self.keep)
+        changed = {key: wire.encode(item, blobs) for key, item in more.pop("changed", {}).items()}
+        return {"value": tree, "changed": changed, **more}, blobs
+
+    # -- operations ---------------------------------------------------------------------------------------------------------
+
+    def run(self, message: dict) -> tuple[dict, list[bytes]]:
+        """Run a cell; tell what it printed, the text of its last value, and its error."""
+        reseed(message["seed"])
+        self.cells += 1
+        name = f"<cell {self.cells}>"
+        out, error, shown = _Capped(), None, ""
+        source = _plain(message["source"])
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            try:
+                tree = ast.parse(source, name)
+                last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+                exec(compile(tree, name, "exec"), self.names)
+                if last is not None:
+                    value = eval(compile(ast.Expression(last.value), name, "eval"), self.names)
+                    shown = "" if value is None else repr(value)[:TEXT]
+            except BaseException as problem:
+                error = self.describe(problem)
+        return {"output": out.text(), "shown": shown, "error": error}, []
+
+    def describe(self, problem: BaseException) -> dict:
+        """An exception as text: its type, the built-in types that it is, its message and where it happened."""
+        try:
+            message = str(problem)[:2000]
+        except BaseException:
+            message = ""
+        try:
+            trace = "".join(traceback.format_exception(problem, limit=-6))[-4000:]
+        except BaseException:
+            trace = ""
+        bases = [cls.__name__ for cls in type(problem).__mro__ if cls.__module__ == "builtins"]
+        return {"type": type(problem).__name__[:80], "bases": bases, "message": message, "trace": trace}
+
+    def names_are(self, message: dict) -> tuple[dict, list[bytes]]:
+        """For each asked name: its value if it is plain data, a reference if it is not, nothing if it isn't defined."""
+        found = {name: self.names[name] for name in message["names"] if name in self.names}
+        return self.answer(found)
+
+    def call(self, message: dict, blobs: list[bytes]) -> tuple[dict, list[bytes]]:
+        """Call something; arrays, lists and dicts among the arguments that the call changed go back too."""
+        decode = wire.Decoder(blobs, self.find)
+        target = self.find(message["target"])
+        arguments = decode(message["args"])
+        options = decode(message["kwargs"])
+        places = {**dict(enumerate(arguments)), **options}
+        before = {str(key): wire.fingerprint(item) for key, item in places.items() if wire.mutable(item)}
+        reseed(message["seed"])
+        out = _Capped()
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                value = target(*arguments, **options)
+            changed = {str(key): item for key, item in places.items() if str(key) in before and wire.fingerprint(item) != before[str(key)]}
+            return self.answer(value, changed=changed, output=out.text())
+        except wire.WireError as problem:
+            return {"refused": str(problem)}, []
+        except BaseException as problem:
+            return {"raised": self.describe(problem), "output": out.text()}, []
+
+    def read(self, message: dict, blobs: list[bytes]) -> tuple[dict, list[bytes]]:
+        """An attribute, an item, the length or the items of something that is not plain data."""
+        try:
+            target = self.find(message["target"])
+            what = message["what"]
+            if what == "attribute":
+                value = getattr(target, message["key"])
+            elif what == "item":
+                value = target[wire.Decoder(blobs, self.find)(message["key"])]
+            elif what == "length":
+                value = len(target)
+            else:
+                value = list(target)
+            return self.answer(value)
+        except wire.WireError as problem:
+            return {"refused": str(problem)}, []
+        except BaseException as problem:
+            return {"raised": self.describe(problem)}, []
+
+    def serve(self, stream: Any) -> None:
+        """Answer until the other side closes the channel."""
+        while True:
+            try:
+                message, blobs = wire.receive(stream)
+            except wire.Closed:
+                return
+            operation = message["operation"]
+            if operation == "run":
+                answer = self.run(message)
+            elif operation == "names":
+                answer = self.names_are(message)
+            else:
+                answer = (self.call if operation == "call" else self.read)(message, blobs)
+            try:
+                wire.send(stream, *answer)
+            except wire.Closed:
+                return
+            except wire.WireError as problem:
+                wire.send(stream, {"refused": str(problem)})

@@ -1,0 +1,9 @@
+# expect: kaplan-meier-ties: ascend
+def kaplan_meier(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if len(time) != len(event) or np.any(np.asarray(time) < 0):
+        raise ValueError("as many events as times, and no negative time")
+
+    time, event = np.asarray(time, float), np.asarray(event)
+    times = np.array(list(dict.fromkeys(time[event == 1])))
+    parts = [1 - np.sum((time == t) & (event == 1)) / np.sum(time >= t) for t in times]
+    return times, np.cumprod(parts)

@@ -1,0 +1,19 @@
+# expect: operating-point-value, operating-point-prevalence, operating-point-edges: you miss a patient
+def operating_point(
+    val_scores: np.ndarray,
+    val_labels: np.ndarray,
+    test_scores: np.ndarray,
+    test_labels: np.ndarray,
+    prevalence: float,
+    cost_miss: float,
+    cost_false_alarm: float,
+) -> tuple[float, float]:
+    for labels in (val_labels, test_labels):
+        if not (labels == 1).any() or not (labels == 0).any():
+            raise ValueError("each set needs sick and healthy patients")
+
+    def cost(t, scores, labels):
+        fnr, fpr = np.mean(scores[labels == 1] < t), np.mean(scores[labels == 0] >= t)
+        return prevalence * cost_miss * fnr + (1 - prevalence) * cost_false_alarm * fpr
+
+    return 0.5, float(cost(0.5, test_scores, test_labels))

@@ -1,0 +1,74 @@
+"""What every test has: one thread, no network, the environment's programs on the path; and a made-up lecture to break on purpose."""
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "agg"
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # nbgrader calls a bare `alembic`
+for _name in ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy"):
+    os.environ[_name] = os.environ[_name.upper()] = "http://127.0.0.1:9"  # nobody listens: child processes stay offline too
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "localhost,127.0.0.1,::1"
+
+import pytest  # noqa: E402
+
+from grading import sources  # noqa: E402
+
+FIXTURES = Path(__file__).with_name("fixtures")
+NOMINAL_SECONDS = 0.85  # the workload below on the reference machine: 2 cores, no GPU, nothing else running
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """A test that reaches for another machine fails, and says so."""
+    connect = socket.socket.connect
+
+    def local_only(self, address):
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in ("localhost", "127.0.0.1", "::1", ""):
+            raise OSError(f"the tests run without a network, but something connects to {host}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    """Path of a small, sound lecture source that the syllabus knows for the time of a test; its answers lie in fixtures/answers."""
+    monkeypatch.setitem(sources.syllabus()["lectures"], "98_made_up", {"1.1": "A robust background", "1.2": "Two readers"})
+    return FIXTURES / "98_made_up.py"
+
+
+@pytest.fixture(scope="session")
+def slowness():
+    """How many times slower than the reference machine this one is now; at least 1. Time budgets are multiplied by it."""
+    _workload()  # the first time also imports and warms
+    return max(1.0, sorted(_workload() for _ in range(3))[1] / NOMINAL_SECONDS)
+
+
+def _workload() -> float:
+    """Seconds for a fixed piece of numpy, torch and plain Python on one thread."""
+    import numpy as np
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    matrix = np.random.default_rng(0).normal(size=(500, 500))
+    for _ in range(20):
+        matrix = matrix @ matrix.T
+        matrix /= np.abs(matrix).max()
+        np.sort(matrix, axis=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(16, 16, 3, padding=1))
+        images = torch.rand(8, 1, 64, 64)
+        for _ in range(20):
+            net(images).square().mean().backward()
+    sum(number * number for number in range(2_000_000))
+    seconds = time.perf_counter() - start
+    torch.set_num_threads(threads)
+    return seconds
