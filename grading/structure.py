@@ -43,14 +43,18 @@ def faults(notebook: NotebookNode, lecture: str, points: dict[str, str]) -> list
     for cell in notebook.cells:
         if cell.cell_type == "code":
             found += cell_faults(cell)
+    for cell in given_cells(notebook):
+        foreign = sorted(names.needed(cell.source) - shared)
+        if foreign:
+            found.append(f"{_where(cell)} is given to the checks but reads {', '.join(foreign)}, which only a demonstration defines.")
     return found + demonstration_faults(notebook) + ending_faults(notebook)
 
 
 def shared_names(notebook: NotebookNode) -> set[str]:
-    """What every check may read besides its own names: parameters, set-up, solutions and given cells."""
+    """What every check may read besides its own names: parameters but for the profile, set-up, solutions and given cells."""
     cells = [tagged(notebook, "parameters"), tagged(notebook, "setup"), *given_cells(notebook)]
     cells += [cell for cell in notebook.cells if cell.cell_type == "code" and is_solution(cell)]
-    return set().union(*(names.defined(cell.source) for cell in cells if cell is not None))
+    return set().union(*(names.defined(cell.source) for cell in cells if cell is not None)) - {"PROFILE"}
 
 
 def opening_faults(notebook: NotebookNode, lecture: str, points: dict[str, str]) -> list[str]:

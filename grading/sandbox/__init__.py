@@ -133,7 +133,7 @@ class Sandbox:
             socket.send_fds(self._control, [json.dumps(order).encode()], hand)
             return json.loads(self._control.recv(65536) or b'{"problem": "the fork server is gone"}')
 
-    def spawn(self, limits: Limits = Limits()) -> Process:  # noqa: B008 - frozen
+    def spawn(self, limits: Limits = Limits()) -> Process:
         """A new process for one submission, in namespaces of its own.
 
         Raises:

@@ -1,6 +1,6 @@
 """The warm fork server, alone inside the jail: libraries are imported once, then each submission is a fork in namespaces of its own.
 
-Started by `jail.command`; speaks JSON on the control socket whose number is its first argument. Imports nothing of the project but this folder.
+Started by `jail.command`; speaks JSON on the control socket whose number is its first argument. Imports only this folder.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """The narrow channel between the judge and a student's code: frames of plain data, strictly decoded. Never pickle, never a type of theirs.
 
-A frame is a header (8 bytes: length of the JSON text, 8 bytes: length of the blobs), the JSON text, and the blobs (arrays as `.npy`, bytes as they are).
+A frame is a header (length of the JSON text, length of the blobs, 8 bytes each), the JSON text, and the blobs (arrays as `.npy`).
 This file runs on both sides and imports nothing of the project; torch is used only where it is loaded already.
 """
 
@@ -102,7 +102,7 @@ def encode(value: Any, blobs: list[bytes], refer: Any = None, depth: int = 0) ->
     """Plain data as JSON, arrays and bytes moved to `blobs`.
 
     Args:
-        value: None, bool, int, float, complex, str, bytes, list, tuple, dict, set, slice, NumPy array or number, torch tensor, nested at will.
+        value: None, bool, number, str, bytes, list, tuple, dict, set, slice, NumPy array or number, torch tensor, nested at will.
         blobs: grows.
         refer: called with anything else; returns a JSON reference to it, or raises WireError. None refuses.
 

@@ -40,10 +40,10 @@ def read_manifest(path: Path) -> dict[str, Card]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # in C where there is one
-        entries = document["sets"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        entries = dict(document["sets"])
+        defaults = dict(document.get("defaults") or {})
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
         raise DataError(f"the manifest {path} can't be read ({type(error).__name__}): install the course's package again") from error
-    defaults = document.get("defaults") or {}
     return {name: _card(name, {**defaults.get(entry.get("kind"), {}), **entry}, path) for name, entry in entries.items()}
 
 

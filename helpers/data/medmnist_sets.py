@@ -84,11 +84,12 @@ def official(card: Card, split: str, size: int = 28, **options: Any) -> Any:
 def evaluate(dataset: Dataset, scores: np.ndarray, split: str) -> dict[str, float]:
     """See `Dataset.evaluate`. Source: medmnist.evaluator of the `medmnist` package (Yang et al., Scientific Data 2023)."""
     if dataset.card.kind != "medmnist":
-        raise DataError(f"{dataset.card.name} is not one of MedMNIST's sets, so MedMNIST's evaluator doesn't apply")
-    part = getattr(dataset, split, None)
+        raise DataError(f"{dataset.card.name} is not one of MedMNIST's sets, so MedMNIST's evaluator doesn't apply: use sklearn.metrics")
+    part = dataset.splits.get(split, ())
     scores = np.asarray(scores)
-    if part is None or len(part) != len(scores):
-        raise DataError(f"{len(scores)} scores were given for the {len(part) if part else 0} images of {dataset.name}'s {split} split")
+    if not len(part) == len(scores) > 0:
+        given = f"{len(scores)} scores were given for the {len(part)} images of {dataset.name}'s {split} split"
+        raise DataError(f"{given}: give one row an image, in the split's order")
     from medmnist.evaluator import getACC, getAUC
 
     truth = part.labels if part.labels.ndim == 2 else part.labels[:, None]

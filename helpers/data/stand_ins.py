@@ -11,6 +11,7 @@ import numpy as np
 
 from helpers.data import decathlon
 from helpers.data.core import Card, DataError, Dataset, Split
+from helpers.data.fetch import storage_error
 from helpers.data.manifest import cache_folder
 
 
@@ -87,6 +88,9 @@ def write_volumes(card: Card, parts: dict[str, tuple], seed: int) -> Path:
 
     Returns:
         The folder that holds imagesTr and labelsTr.
+
+    Raises:
+        DataError: the temporary folder can't be written either.
     """
     digest = hashlib.sha256()
     for images, labels, _ in parts.values():
@@ -96,7 +100,11 @@ def write_volumes(card: Card, parts: dict[str, tuple], seed: int) -> Path:
     try:
         return _write_below(cache_folder() / "stand_ins", folder, parts)
     except OSError:
-        return _write_below(Path(tempfile.mkdtemp(prefix="dlmia-")), folder, parts)
+        root = Path(tempfile.gettempdir()) / "dlmia-stand-ins"
+        try:
+            return _write_below(root, folder, parts)
+        except OSError as error:
+            raise storage_error(error, root) from error
 
 
 def _write_below(root: Path, folder: str, parts: dict[str, tuple]) -> Path:

@@ -24,9 +24,9 @@ def adrenal(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) 
 
     ill = (labels == 1).astype(np.float32)
     shape = {
-        "half": ill * draw(1.50, 2.15) + (1 - ill) * draw(0.95, 1.35),  # half thickness of a limb, voxels
+        "half": ill * draw(1.50, 2.2) + (1 - ill) * draw(0.95, 1.30),  # half thickness of a limb, voxels
         "lump": ill * draw(0.15, 0.45) + (1 - ill) * draw(0.0, 0.2),
-        "size": draw(0.9, 1.15) * (1 - 0.14 * ill),
+        "size": draw(0.85, 1.2) * (1 - 0.12 * ill),
         "long": draw(7.0, 10.0),
         "medial": draw(5.5, 8.5),
         "lateral": draw(4.5, 8.0),
@@ -37,7 +37,7 @@ def adrenal(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) 
         "side": np.sign(draw(-1, 1, 0.0)),
     }
     angles = np.stack([draw(-0.35, 0.35, 0.3) for _ in range(3)], axis=1)
-    shift = np.stack([draw(-1.5, 1.5, 0.5) for _ in range(3)], axis=1)
+    shift = np.stack([draw(-2.5, 2.5, 0.5) for _ in range(3)], axis=1)
     images = np.empty((n, 28, 28, 28), dtype=np.uint8)
     for start in range(0, n, _BATCH):
         part = slice(start, min(start + _BATCH, n))
