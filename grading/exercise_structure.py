@@ -94,6 +94,9 @@ def _check_faults(exercise: Exercise, cell: NotebookNode, shared: set[str]) -> l
                 found.append(f"has no {what} assert.")
     for number in names.silent_asserts(source):
         found.append(f"has an assert without a message, line {number}: say what to fix.")
+    students = {name for solution in exercise.solutions for name in names.defined(solution.source)}
+    for number in names.code_arguments(source, students):
+        found.append(f"hands code to the student's function, line {number}: grading passes data only, so make it a 'given' function.")
     foreign = sorted(names.needed(source) - shared)
     if foreign:
         found.append(f"reads {', '.join(foreign)}, which neither it nor the set-up, a solution or a 'given' cell defines.")

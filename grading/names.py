@@ -39,3 +39,16 @@ def _globals_read(table: symtable.SymbolTable) -> set[str]:
 def silent_asserts(source: str) -> list[int]:
     """Line numbers of asserts that say nothing when they fail."""
     return [node.lineno for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert) and node.msg is None]
+
+
+def code_arguments(source: str, functions: set[str]) -> list[int]:
+    """Line numbers of calls to one of `functions` that hand over code: a lambda, or a function or class that `source` defines."""
+    tree = ast.parse(source)
+    local = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(isinstance(value, ast.Lambda) or (isinstance(value, ast.Name) and value.id in local) for value in given):
+                found.append(node.lineno)
+    return found

@@ -100,7 +100,7 @@ def read(path: Path) -> list[_Cell]:
         content = json.loads(text)
     except (ValueError, RecursionError) as problem:
         where = f" (at character {problem.pos} of {len(text)})" if isinstance(problem, json.JSONDecodeError) else ""
-        raise Unreadable(f"The file is not a notebook: its JSON is cut off or damaged{where}. Save the notebook again and hand it in.") from None
+        raise Unreadable(f"The file is not a notebook: its JSON is cut off or damaged{where}. Save it again and hand it in.") from None
     sheets = content.get("worksheets") if isinstance(content, dict) else None
     cells = sheets[0].get("cells") if isinstance(sheets, list) and sheets and isinstance(sheets[0], dict) else None
     cells = content.get("cells") if isinstance(content, dict) and "cells" in content else cells

@@ -45,7 +45,8 @@ class Channel:
             value = Decoder(blobs, self._reference)(answer["value"])
             if not isinstance(value, dict):
                 raise WireError("the answer is not of the agreed form")
-            found.update({key: Remote(self, {"name": name}, item.kind) if isinstance(item, Remote) else item for key, item in value.items()})
+            for key, item in value.items():
+                found[key] = Remote(self, {"name": name}, item.kind) if isinstance(item, Remote) else item
         return found
 
     def _reference(self, tree: dict) -> "Remote":

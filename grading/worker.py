@@ -1,5 +1,6 @@
 """One submission from file to report: rebuild, run in the jail, judge outside. A pure function; it knows no database."""
 
+import ast
 import hashlib
 import json
 import time
@@ -50,6 +51,19 @@ class Lecture:
     def checks(self) -> dict[str, float]:
         """Grade id of each check -> its points, in order."""
         return {grade_id(cell): float(cell.metadata.nbgrader.points) for cell in self.pristine.cells if is_check(cell)}
+
+    @cached_property
+    def modules(self) -> tuple[str, ...]:
+        """What the cells that grading runs import, to be imported once before the first fork."""
+        code = [cell for cell in self.pristine.cells if cell.cell_type == "code"]
+        run = [cell.source for cell in code if is_check(cell) or is_solution(cell) or "given" in tags(cell)]
+        found = []
+        for node in ast.walk(ast.parse("\n".join([self.set_up(), *run]))):
+            if isinstance(node, ast.Import):
+                found += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found += [f"{node.module}.{alias.name}" for alias in node.names if node.module == "helpers"] or [node.module]
+        return tuple(dict.fromkeys(found))
 
     def set_up(self, profile: str = "ci") -> str:
         """The parameters and the set-up cell as one text, with the profile put in."""

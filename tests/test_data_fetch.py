@@ -55,6 +55,7 @@ def test_a_good_file_is_fetched_once(server, place, offer):
     assert len(data.load("tiny").test) == 5
     assert server.hits["/tiny.npz"] == 1
     assert left_behind(place) == ["medmnist/tiny.npz"]
+    assert data.path("tiny").stat().st_mode & 0o444 == 0o444, "a shared data directory must be readable by the others"
 
 
 def test_addresses_are_tried_in_order(server, place, offer):
@@ -99,6 +100,12 @@ def test_no_connection(place, offer):
     assert left_behind(place) == []
 
 
+def test_missing_certificates_are_not_taken_for_a_full_disk(place, offer, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle")
+    offer(["https://127.0.0.1:9/tiny.npz"])
+    assert "certificate" in refused()
+
+
 def test_server_that_never_answers(server, place, offer, monkeypatch):
     monkeypatch.setattr(fetch, "TIMEOUT", (1, 0.1))
     server.delay = 0.5
@@ -135,6 +142,17 @@ def test_unwritable_directory(server, tmp_path, place, offer, monkeypatch):
     message = refused()
     assert "can't write to the data directory" in message and manifest.VARIABLE in message
     assert server.hits["/tiny.npz"] == 0
+
+
+def test_read_only_directory_is_left_alone(server, tmp_path, place, offer):
+    offer([server.put("/tiny.npz", GOOD)])
+    place.mkdir()
+    place.chmod(0o555)  # root could write here all the same
+    try:
+        assert data.path("tiny") == tmp_path / "cache" / "medmnist" / "tiny.npz"
+        assert list(place.iterdir()) == []
+    finally:
+        place.chmod(0o755)
 
 
 def test_damaged_file_is_replaced(server, place, offer):

@@ -125,6 +125,26 @@ def test_corrupt_npz(lay, body):
     error_of(data.load, "tiny", stand_in="never")
 
 
+def test_npz_damaged_inside_a_compressed_member(lay):
+    out = io.BytesIO()
+    with np.load(io.BytesIO(npz())) as arrays:
+        np.savez_compressed(out, **arrays)
+    body = bytearray(out.getvalue())
+    for at in range(200, 1200):
+        body[at] ^= 0xA5
+    lay(bytes(body))
+    assert "no readable file" in error_of(data.load, "tiny", stand_in="never")
+
+
+def test_larger_than_memory(lay, monkeypatch):
+    def no_memory(*_, **__):
+        raise MemoryError
+
+    lay(npz())
+    monkeypatch.setattr(np, "load", no_memory)
+    assert "choose a smaller size" in error_of(data.load, "tiny", stand_in="never")
+
+
 def test_evaluation_is_medmnists(lay):
     lay(npz())
     loaded = data.load("tiny")
@@ -132,7 +152,12 @@ def test_evaluation_is_medmnists(lay):
     assert loaded.evaluate(scores) == {"auc": 1.0, "acc": 1.0}
     assert loaded.evaluate(1 - scores) == {"auc": 0.0, "acc": 0.0}
     assert "3 scores were given for the 5 images" in error_of(loaded.evaluate, scores[:3])
-    assert "MedMNIST" in error_of(data.load("ct_small").evaluate, scores)
+    loaded.card = entry_card("decathlon")
+    assert "use sklearn.metrics" in error_of(loaded.evaluate, scores)
+
+
+def entry_card(kind: str) -> core.Card:
+    return core.Card(name="other", **entry(kind))
 
 
 # ---------------------------------------------------------------- what is asked wrongly
@@ -185,7 +210,7 @@ def test_stand_in_is_the_same_each_time_and_differs_by_seed():
 
 
 def test_stand_in_comes_in_the_sizes_of_the_real_set():
-    check_split(data.load("pneumoniamnist", profile="ci", size=64).val, data.card("pneumoniamnist"), size=64)
+    check_split(data.load("breastmnist", profile="ci", size=64).val, data.card("breastmnist"), size=64)
 
 
 def test_resampling_keeps_colour_and_two_values():
@@ -250,6 +275,13 @@ def test_hippocampus_stand_in_when_the_cache_is_unwritable_or_full(tmp_path, mon
     with pytest.raises(DataError, match="is full"):
         data.load("hippocampus", profile="ci")
     assert not list((tmp_path / "cache").rglob("*.nii.gz")) and len(list((tmp_path / "temporary" / "dlmia-stand-ins").iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", [c.name for c in manifest.cards().values() if c.kind == "simulated"])
+def test_simulated_sets_are_what_they_say(name, capsys):
+    loaded = data.load(name, profile="ci")
+    assert not loaded.is_stand_in and capsys.readouterr().out == ""
+    assert loaded.table is not None or loaded.image is not None
 
 
 # ---------------------------------------------------------------- hippocampus and heart, by tiny files of their formats

@@ -85,6 +85,7 @@ FAULTS = {
     "check reads another check": ("combined(pair, 10 * sure), 11.0", "combined(pair, 10 * sure), got", "reads got"),
     "check depends on the profile": ("combined(pair, 10 * sure), 11.0", "combined(pair, 10 * sure), len(PROFILE)", "reads PROFILE"),
     "given cell reads a demonstration": ("return 1.0 / sigma**2", "return level / sigma**2", "is given to the checks but reads level"),
+    "check hands over a lambda": ("combined(pair, 10 * sure), 11.0", "combined(pair, lambda: sure), 11.0", "hands code to the student's"),
     "two grade ids": ('"grade_id": "weighting-equal"', '"grade_id": "weighting-value"', "is used 2 times"),
     "crooked grade id": ('"grade_id": "weighting-equal"', '"grade_id": "weighting-Equal_1"', "lower-case words"),
     "graded cell without exercise": ("### Exercise 1.2a - weighting readers", "Weighting readers", "stands under no"),

@@ -17,9 +17,6 @@ from grading.sandbox.jail import JailError, command, requirements
 
 __all__ = ["Ended", "JailError", "Limits", "Process", "Sandbox", "requirements"]
 
-WARM = ["numpy", "torch", "matplotlib.pyplot", "scipy.ndimage", "scipy.stats", "sklearn.linear_model", "sklearn.metrics", "skimage.transform",
-        "pandas", "pydicom", "nibabel", "helpers.data", "helpers.results", "helpers.show", "helpers.simulate", "helpers.train"]  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Limits:
@@ -106,13 +103,14 @@ class Sandbox:
         JailError: this machine can't jail, or the server did not start.
     """
 
-    def __init__(self, modules: list[str] = WARM, data: Path | None = None) -> None:
+    def __init__(self, modules: list[str], data: Path | None = None) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control, self._lock, self._count = ours, threading.Lock(), 0
         self._live: dict[int, Process] = {}
         line = command(theirs.fileno(), modules, data)
         self._errors = os.memfd_create("errors")
-        self._server = subprocess.Popen(line, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors)
+        said = {"stdin": subprocess.DEVNULL, "stdout": self._errors, "stderr": self._errors}
+        self._server = subprocess.Popen(line, pass_fds=[theirs.fileno()], **said)
         theirs.close()
         ours.settimeout(300)
         try:
@@ -178,6 +176,10 @@ class Sandbox:
                 if not process.ended and self.memory() > process._limits.memory * 1.1:
                     process.ended = f"it used more than {process._limits.memory / 2**30:.1f} GB of memory and was stopped"
                     self.end(process._number)
+
+    def alive(self) -> bool:
+        """Whether the server still runs."""
+        return self._server.poll() is None
 
     def close(self) -> None:
         """End the server and with it every process that it made."""

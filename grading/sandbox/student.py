@@ -1,4 +1,4 @@
-"""The process that runs a student's cells and answers calls, inside the jail. Nothing in here decides a point, and nothing in here is trusted.
+"""The process that runs a student's cells and answers calls, inside the jail. It decides no point and nobody trusts it.
 
 It speaks `wire` on one socket. Operations: `run` a cell, tell what `names` are, `call` something, `read` an attribute or item.
 """

@@ -6,7 +6,8 @@
     data.path("ct_small")                                   # a real DICOM file that a package ships
     data.card("breastmnist")                                # what, whose, which licence, how it was split
 
-Data are looked for in the folder that the environment variable DLMIA_DATA names, then in the platform's cache folder, then downloaded.
+Data are looked for in the folder that the environment variable DLMIA_DATA names, then in the platform's cache folder, then downloaded
+into the first of the two (a read-only folder is only read).
 `python -m helpers.data list | prefetch | verify` does the same from a shell.
 """
 

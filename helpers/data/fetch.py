@@ -6,10 +6,11 @@ import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from helpers.data.core import DataError, File
-from helpers.data.manifest import VARIABLE, places
+from helpers.data.manifest import VARIABLE, places, store
 
 TIMEOUT = (10, 60)  # seconds to connect, and between two pieces of the transfer
 LOCK_SECONDS = 3600  # another process may be downloading gigabytes
@@ -75,7 +76,7 @@ def ensure(file: File, thorough: bool = False) -> Path:
 
 
 def download(file: File) -> Path:
-    """Fetch a file into the first place, one process at a time.
+    """Fetch a file into the data directory (the cache, if that is read-only), one process at a time.
 
     Args:
         file: what the manifest says of it.
@@ -85,7 +86,7 @@ def download(file: File) -> Path:
     """
     from filelock import FileLock, Timeout
 
-    root = places()[0]
+    root = store()
     target = root / (file.unpack or file.path)
     work = root / ".partial" / file.path.replace("/", "-")
     lock = root / ".partial" / (work.name + ".lock")
@@ -132,6 +133,7 @@ def _fetch_into(file: File, work: Path, target: Path) -> None:
             unpack(fetched, work / "unpacked", file.unpack)
             os.rename(work / "unpacked" / file.unpack, target)
         else:
+            fetched.chmod(0o644)  # a temporary file starts private; a data directory may be shared
             os.replace(fetched, target)
         return
     reasons = "; ".join(dict.fromkeys(refused))
@@ -151,6 +153,10 @@ def _transfer(address: str, file: File, work: Path) -> Path:
         got = Path(pooch.retrieve(url, known_hash=None, fname="download", path=work, downloader=fetch))
     except RequestException as error:
         raise DataError(_network_reason(error)) from error
+    except OSError as error:
+        if error.errno is None:  # not the disk: requests says so when the machine's certificates are missing
+            raise DataError(f"no connection ({error})") from error
+        raise
     if member:
         got = _take_member(got, member, work / "member")
     wrong = fault(got, file)
@@ -174,7 +180,7 @@ def _take_member(archive: Path, member: str, to: Path) -> Path:
     try:
         with zipfile.ZipFile(archive) as box, box.open(member) as inside, to.open("wb") as out:
             shutil.copyfileobj(inside, out)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, KeyError, zlib.error) as error:
         raise DataError(f"the archive that came holds no readable {member}") from error
     finally:
         archive.unlink(missing_ok=True)
@@ -199,6 +205,6 @@ def unpack(archive: Path, to: Path, folder: str) -> None:
             if not members:
                 raise DataError(f"the archive holds no folder {folder}: it is not the right one")
             box.extractall(to, members=members, filter="data")
-    except (tarfile.TarError, EOFError, zipfile.BadZipFile) as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DataError(f"the archive for {folder} can't be unpacked ({type(error).__name__}): try again") from error
 

@@ -112,9 +112,18 @@ def cache_folder() -> Path:
 
 
 def places() -> list[Path]:
-    """Folders to look for data in, in order: the user's data directory if the environment names one, then the platform's cache.
-
-    Downloads go to the first.
-    """
+    """Folders to look for data in, in order: the user's data directory if the environment names one, then the platform's cache."""
     named = os.environ.get(VARIABLE, "").strip()
     return [*([Path(named).expanduser().absolute()] if named else []), cache_folder()]
+
+
+def store() -> Path:
+    """The folder that downloads go to: the first of `places` that nobody marked read-only.
+
+    The marks decide, not the right to write: an administrator may write anywhere, but a read-only directory is meant to stay as it is.
+    """
+    candidates = places()
+    for place in candidates[:-1]:
+        if not (place.is_dir() and place.stat().st_mode & 0o222 == 0):
+            return place
+    return candidates[-1]

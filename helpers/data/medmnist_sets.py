@@ -1,6 +1,7 @@
 """MedMNIST: from a checked .npz to a Dataset, and MedMNIST's own classes and evaluator. Downloading lives in fetch.py."""
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def read(path: Path, card: Card) -> dict[str, Split]:
     """Read train, val and test from an .npz of the MedMNIST format.
 
     Raises:
-        DataError: the file is no readable .npz of this format.
+        DataError: the file is no readable .npz of this format, or is larger than the memory.
     """
     splits = {}
     try:
@@ -55,8 +56,10 @@ def read(path: Path, card: Card) -> dict[str, Split]:
                 if labels.ndim == 2 and labels.shape[1] == 1:
                     labels = labels[:, 0]
                 splits[name] = Split(images, labels)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is no readable file of {card.title} ({type(error).__name__}): delete it and load again") from error
+    except MemoryError as error:
+        raise DataError(f"{card.title} at this size doesn't fit into memory: choose a smaller size, one of {card.sizes}") from error
     return splits
 
 

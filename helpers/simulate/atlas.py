@@ -43,20 +43,40 @@ def fractions(spacing: int) -> np.ndarray:
     """
     if spacing not in (1, 2, 3):
         raise ValueError(f"spacing must be 1, 2 or 3 mm, not {spacing!r}.")
+    raw = [map_1mm(kind) for kind in ("t1", "gm", "wm")]
     if spacing > 1:
-        fine = fractions(1)
-        size = [-(-n // spacing) for n in fine.shape[1:]]
-        padded = np.pad(fine, [(0, 0), *[(0, s * spacing - n) for s, n in zip(size, fine.shape[1:], strict=True)]])
-        blocks = padded.reshape(3, size[0], spacing, size[1], spacing, size[2], spacing)
-        result = np.ascontiguousarray(blocks.mean(axis=(2, 4, 6), dtype=np.float32))
-    else:
-        inside = ndimage.binary_fill_holes(map_1mm("t1") > 0)
-        grey, white = (map_1mm(kind).astype(np.float32) / 255 for kind in ("gm", "wm"))
-        total = np.maximum(grey + white, 1.0)
-        grey, white = grey / total, white / total
-        result = np.stack([inside * np.clip(1 - grey - white, 0, 1), inside * grey, inside * white])
-        # The template averages 152 people, so its sulci are blurred; a subject's are not. Deepen the fluid, then sharpen.
-        weight = (result * np.array([2.2, 1.0, 1.1], dtype=np.float32)[:, None, None, None]) ** 2
-        result = (inside * weight / np.maximum(weight.sum(axis=0), 1e-6)).astype(np.float32)
+        raw = [_average(array, spacing) for array in raw]
+    result = _sharpen(*raw)
     result.setflags(write=False)
     return result
+
+
+@cache
+def plane(height: int) -> np.ndarray:
+    """Tissue fractions (3, 233, 197) at 1 mm of the axial slice at MNI z = `height` mm, as shown: row 0 anterior, column 0 right."""
+    index = int(height - ORIGIN[2])
+    result = _sharpen(*[map_1mm(kind)[::-1, ::-1, index].T for kind in ("t1", "gm", "wm")])
+    result.setflags(write=False)
+    return result
+
+
+def _average(array: np.ndarray, factor: int) -> np.ndarray:
+    """Mean over blocks of `factor` voxels a side; zeros fill the last block."""
+    size = [-(-n // factor) for n in array.shape]
+    padded = np.pad(array, [(0, s * factor - n) for s, n in zip(size, array.shape, strict=True)])
+    blocks = padded.reshape(size[0], factor, size[1], factor, size[2], factor)
+    return blocks.sum(axis=(1, 3, 5), dtype=np.uint32).astype(np.float32) / factor**3
+
+
+def _sharpen(t1: np.ndarray, grey: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """Fractions of fluid, grey, white from the template's maps (0 to 255).
+
+    The template averages 152 people, so its sulci are blurred; a subject's are not. The fluid is deepened, then all is sharpened.
+    """
+    inside = ndimage.binary_fill_holes(t1 > 12).astype(np.float32)
+    grey, white = grey.astype(np.float32) / 255, white.astype(np.float32) / 255
+    total = np.maximum(grey + white, 1.0)
+    grey, white = grey / total, white / total
+    fluid = np.clip(1 - grey - white, 0, 1)
+    weight = np.stack([(2.2 * fluid) ** 2, grey**2, (1.1 * white) ** 2])
+    return weight * (inside / np.maximum(weight.sum(axis=0), 1e-6))

@@ -26,7 +26,7 @@ def adrenal(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) 
     shape = {
         "half": ill * draw(1.50, 2.2) + (1 - ill) * draw(0.95, 1.30),  # half thickness of a limb, voxels
         "lump": ill * draw(0.15, 0.45) + (1 - ill) * draw(0.0, 0.2),
-        "size": draw(0.85, 1.2) * (1 - 0.12 * ill),
+        "size": draw(0.85, 1.2) * (1 - 0.14 * ill),
         "long": draw(7.0, 10.0),
         "medial": draw(5.5, 8.5),
         "lateral": draw(4.5, 8.0),

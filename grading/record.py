@@ -1,0 +1,180 @@
+"""The one writer: reports become nbgrader's gradebook, executed notebooks and grades.csv. It decides nothing and runs nothing."""
+
+import copy
+import csv
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from grading.sources import grade_id, is_check, is_solution
+from grading.worker import Lecture, Report
+
+COLUMNS = ["student", "lecture", "exercise", "points", "max_points", "reason"]
+
+
+def gradebook_url(course: Path, url: str | None = None) -> str:
+    """Where the gradebook is: the given address, else `gradebook.db` in the course directory."""
+    return url or f"sqlite:///{(course / 'gradebook.db').absolute()}"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    part.replace(path)
+
+
+def executed(lecture: Lecture, report: Report) -> NotebookNode:
+    """The student's answers in the released notebook, with what their cells printed and what each check said.
+
+    Nothing hidden is in it, and no output that a browser could run.
+    """
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+    notebook = copy.deepcopy(lecture.released)
+    run: dict[str, list[tuple[str, str, str]]] = {}
+    waiting: list[tuple[str, str, str]] = []
+    for kind, source, output, error in report.cells:
+        if kind == "helper":
+            waiting.append((source, output, error))
+        else:
+            run[kind] = [*waiting, (source, output, error)]
+            waiting = []
+    verdicts = {verdict.check: verdict for verdict in report.verdicts}
+    cells = []
+    for cell in notebook.cells:
+        name = grade_id(cell)
+        if is_solution(cell) and cell.cell_type == "markdown":
+            cell.source = report.manual.get(name, cell.source)
+        elif is_solution(cell):
+            *helpers, (cell.source, output, error) = run.get(name) or [(cell.source, "", "")]
+            for source, printed, problem in helpers:
+                cells.append(nbformat.v4.new_code_cell(source, outputs=_outputs(printed, problem), metadata={"tags": ["student-helper"]}))
+            cell.outputs = _outputs(output, error)
+        elif is_check(cell):
+            verdict = verdicts[name]
+            text = f"{verdict.points:g} of {verdict.max_points:g} points\n"
+            cell.outputs = _outputs(verdict.output + text, verdict.reason)
+        elif cell.cell_type == "code":
+            cell.metadata.setdefault("tags", []).append("not-run-in-grading")
+        cells.append(cell)
+    for note in reversed([*report.look, *report.notes]):
+        cells.insert(0, nbformat.v4.new_markdown_cell(f"**Note from grading.** {note}", metadata={"tags": ["grading-note"]}))
+    notebook.cells = cells
+    for number, cell in enumerate(notebook.cells):
+        if "grading-note" in cell.metadata.get("tags", []) or "student-helper" in cell.metadata.get("tags", []):
+            cell.id = f"added-{number}"
+    return SanitizeHTML().preprocess(notebook, {})[0]  # a student's text must not run in the grader's browser
+
+
+def _outputs(text: str, error: str) -> list[NotebookNode]:
+    made = [nbformat.v4.new_output("stream", name="stdout", text=text)] if text else []
+    if error:
+        made.append(nbformat.v4.new_output("error", ename="Check", evalue=error, traceback=[error]))
+    return made
+
+
+class Recorder:
+    """Writes reports of one lecture, one by one; the same report twice leaves the same records.
+
+    Args:
+        course: the course directory.
+        lecture: what was graded.
+        url: the gradebook's address, None for the course's own.
+    """
+
+    def __init__(self, course: Path, lecture: Lecture, url: str | None = None) -> None:
+        from nbgrader.api import Gradebook
+        from nbgrader.preprocessors import SaveCells
+
+        bin_folder = str(Path(sys.executable).parent)
+        if bin_folder not in os.environ.get("PATH", "").split(os.pathsep):  # nbgrader calls a bare `alembic`
+            os.environ["PATH"] = bin_folder + os.pathsep + os.environ.get("PATH", "")
+        self.course, self.lecture = course, lecture
+        address = gradebook_url(course, url)
+        resources = {"nbgrader": {"notebook": lecture.name, "assignment": lecture.name, "db_url": address}}
+        with Gradebook(address) as book:
+            book.update_or_create_assignment(lecture.name)
+        SaveCells().preprocess(copy.deepcopy(lecture.pristine), resources)
+        self.book = Gradebook(address)
+        self.rows: list[dict] = []
+
+    def write(self, report: Report, submitted: datetime | None = None) -> None:
+        """One student's points into the gradebook, executed notebook into `autograded/`, rows for grades.csv.
+
+        Args:
+            report: the student's; submitted: when the file was handed in, naive UTC as nbgrader keeps it.
+        """
+        lecture, book = self.lecture.name, self.book
+        notebook = executed(self.lecture, report)
+        folder = self.course / "autograded" / report.student / lecture
+        write_text(folder / f"{lecture}.ipynb", nbformat.writes(notebook) + "\n")
+        if submitted:
+            write_text(folder / "timestamp.txt", f"{submitted:%Y-%m-%d %H:%M:%S.%f} UTC\n")
+        if report.student not in {student.id for student in book.students}:
+            book.add_student(report.student)
+        book.update_or_create_submission(lecture, report.student, **({"timestamp": submitted} if submitted else {}))
+        for verdict in report.verdicts:
+            grade = book.find_grade(verdict.check, lecture, lecture, report.student)
+            grade.auto_score, grade.needs_manual_grade = verdict.points, False
+        for name, text in report.manual.items():
+            stub = next(cell.source for cell in self.lecture.released.cells if grade_id(cell) == name)
+            grade = book.find_grade(name, lecture, lecture, report.student)
+            empty = text.split() == stub.split()
+            grade.auto_score = 0.0 if empty else None
+            grade.needs_manual_grade = not empty and grade.manual_score is None
+        book.db.commit()
+        self.rows += rows(self.lecture, report)
+
+    def close(self) -> None:
+        """Write grades.csv: this lecture's rows anew, other lectures' rows as they were."""
+        self.book.close()
+        path = self.course / "grades.csv"
+        kept = [row for row in read_grades(path) if row["lecture"] != self.lecture.name]
+        everything = sorted([*kept, *self.rows], key=lambda row: (row["lecture"], row["student"]))
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(everything)
+        part.replace(path)
+
+
+def read_grades(path: Path) -> list[dict]:
+    """The rows of a grades.csv; none if there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def rows(lecture: Lecture, report: Report) -> list[dict]:
+    """One row an exercise: its points and why some are missing. Text that a spreadsheet would take for a formula is disarmed."""
+    made: dict[str, dict] = {}
+    for verdict in report.verdicts:
+        name = lecture.exercise_of.get(verdict.check, verdict.check)
+        row = made.setdefault(name, dict.fromkeys(COLUMNS, ""))
+        row.update(student=report.student, lecture=lecture.name, exercise=name)
+        row["points"] = float(row["points"] or 0) + verdict.points
+        row["max_points"] = float(row["max_points"] or 0) + verdict.max_points
+        row["reason"] = " | ".join(dict.fromkeys(part for part in [*str(row["reason"]).split(" | "), verdict.reason] if part))
+    for row in made.values():
+        for key in ("student", "reason"):
+            row[key] = "'" + row[key] if row[key][:1] in ("=", "+", "-", "@", "\t", "\r") else row[key]
+    return list(made.values())
+
+
+def submitted_at(folder: Path, file: Path) -> datetime:
+    """When a submission was handed in: nbgrader's timestamp.txt if it can be read, else the file's own time; naive UTC."""
+    from dateutil.parser import parse
+
+    try:
+        told = parse((folder / "timestamp.txt").read_text(encoding="utf-8").strip()[:60])
+        return (told.astimezone(UTC) if told.tzinfo else told).replace(tzinfo=None)
+    except (OSError, ValueError, OverflowError):
+        return datetime.fromtimestamp(file.lstat().st_mtime, UTC).replace(tzinfo=None)

@@ -1,0 +1,14 @@
+# expect: match-cases-beyond, match-cases-output, match-cases-metric: not only whether
+def match_cases() -> dict[str, tuple[str, str, str]]:
+    row = {
+        "classification": ("probability for the image", "AUC and sensitivity at fixed specificity"),
+        "detection": ("points or boxes with scores", "sensitivity at a number of false marks"),
+        "segmentation": ("class of each voxel", "Dice and surface distance"),
+        "registration": ("map between two scans", "landmark error in mm"),
+        "reconstruction": ("image from raw data", "similarity to the fully sampled image"),
+        "prognosis": ("risk over time", "concordance with censoring"),
+        "retrieval": ("ranked list of cases", "precision among the first k"),
+        "report generation": ("text", "correctness of the findings"),
+    }
+    task = {'A': 'segmentation', 'B': 'classification', 'C': 'detection', 'D': 'registration', 'E': 'reconstruction', 'F': 'classification', 'G': 'retrieval', 'H': 'report generation', 'I': 'detection', 'J': 'segmentation'}
+    return {letter: (name, *row[name]) for letter, name in task.items()}

@@ -1,0 +1,5 @@
+# expect: voxel-to-world-side: wrong side
+def voxel_to_world(voxels: np.ndarray, affine: np.ndarray, system: str = "RAS") -> np.ndarray:
+    if system not in ("RAS", "LPS"):
+        raise ValueError("unknown system")
+    return np.asarray(voxels, float) @ affine[:3, :3].T + affine[:3, 3]
