@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
 DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
 
@@ -16,7 +17,10 @@ EXAMPLES = """examples:
   python -m grading release --check      is notebooks/ what solutions/ would give?
   python -m grading run 2                run the instructor's notebook; seconds and memory
   python -m grading run 2 --release      run the student's notebook up to its first unanswered exercise
-  python -m grading course course        a course directory for nbgrader's own commands and formgrader"""
+  python -m grading course course        a course directory for nbgrader's own commands and formgrader
+  python -m grading autograde 2 --course course --workers 2
+  python -m grading feedback 2 --course course
+  python -m grading check notebooks/02_introduction_to_mia.ipynb    what a student runs at home"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,7 +51,27 @@ def parser() -> argparse.ArgumentParser:
     course = command("course", "Write a course directory in which nbgrader's own commands work.", many=False)
     course.add_argument("folder", metavar="FOLDER", help="where; made if it doesn't exist")
     course.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
+    _add_marking(command)
     return top
+
+
+def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands for what students handed in."""
+    auto = command("autograde", "Grade what was handed in: rebuilt, run in a jail, judged outside, recorded once.", many=False)
+    back = command("feedback", "Write the feedback pages, by nbgrader, from what was graded.", many=False)
+    for one in (auto, back):
+        one.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
+        one.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+        one.add_argument("--gradebook", metavar="URL", help="default: DIR/gradebook.db; postgresql://... works, too")
+    auto.add_argument("--workers", type=int, default=max(1, os.cpu_count() or 1), metavar="N", help="processes on this machine")
+    auto.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, to grade on its workers instead")
+    auto.add_argument("--timeout", type=int, default=600, metavar="SECONDS", help="for one submission (default: 600)")
+    auto.add_argument("--memory", type=float, default=4.0, metavar="GB", help="for one submission (default: 4)")
+    auto.add_argument("--seed", type=int, default=0, help="of every random generator (default: 0)")
+    auto.add_argument("--data", metavar="DIR", help="a folder of data sets that submissions may read")
+    auto.add_argument("--force", action="store_true", help="grade again what is graded and has not changed")
+    home = command("check", "Run a notebook's answers and visible checks, as a student does at home.", many=False)
+    home.add_argument("notebook", metavar="NOTEBOOK")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "bank":
             return _bank([source_path(options.lecture).stem] if options.lecture else lectures(), options)
+        if options.command in ("autograde", "feedback", "check"):
+            return {"autograde": _autograde, "feedback": _feedback, "check": _check}[options.command](options)
         wanted = [str(source_path(name)) for name in options.lectures] or lectures()
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)
     except SourceError as error:
@@ -129,6 +155,89 @@ def _course(wanted: list[str], options: argparse.Namespace) -> int:
     folder = write_course(Path(options.folder), wanted)
     print(f"{folder} holds {len(wanted)} assignments. Run nbgrader there.")
     return 0
+
+
+def _name(options: argparse.Namespace) -> str:
+    """The full name of a lecture that the course directory or this checkout has."""
+    from pathlib import Path
+
+    from grading.sources import source_path
+
+    if (Path(options.course) / "source" / options.lecture).is_dir():
+        return options.lecture
+    return source_path(options.lecture).stem
+
+
+def _autograde(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from grading.classroom import autograde
+    from grading.sandbox import JailError, Limits
+
+    limits = Limits(seconds=options.timeout, cell_seconds=min(120, options.timeout), memory=int(options.memory * 2**30))
+    bar = tqdm(unit="submission", disable=None)
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    try:
+        with bar:
+            reports = autograde(
+                Path(options.course), _name(options), url=options.gradebook, workers=options.workers, scheduler=options.scheduler,
+                limits=limits, seed=options.seed, force=options.force, data=Path(options.data) if options.data else None, progress=progress,
+            )  # fmt: skip
+    except JailError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    points = sorted(report.points for report in reports)
+    most = sum(verdict.max_points for verdict in reports[0].verdicts)
+    print(f"{len(reports)} submissions graded: median {points[len(points) // 2]:g} of {most:g} points. See {options.course}/grades.csv.")
+    look = [(report.student, sentence) for report in reports for sentence in report.look]
+    if look:
+        print(f"{len({student for student, _ in look})} want a human's look:")
+        for student, sentence in look:
+            print(f"  {student}: {sentence}")
+    manual = [report.student for report in reports if report.manual]
+    if manual:
+        print(f"{len(manual)} hold answers that a person grades: open formgrader in {options.course}.")
+    return 0
+
+
+def _feedback(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from grading.feedback import FeedbackError, feedback
+
+    try:
+        pages = feedback(Path(options.course), _name(options), options.gradebook)
+    except FeedbackError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    print(f"{len(pages)} pages written under {options.course}/feedback.")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from grading.home import Unreadable, check
+
+    try:
+        outcomes, notes = check(Path(options.notebook))
+    except Unreadable as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    for note in notes:
+        print(f"note: {note}")
+    for outcome in outcomes:
+        print(f"  {'right' if not outcome.reason else 'wrong':5}  {outcome.check}  {outcome.reason}".rstrip())
+    right = sum(outcome.points for outcome in outcomes if not outcome.reason)
+    most = sum(outcome.points for outcome in outcomes)
+    print(f"The checks that you can see: {right:g} of {most:g} points. Grading runs hidden ones, too.")
+    return 0 if right == most else 1
 
 
 if __name__ == "__main__":

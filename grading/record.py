@@ -21,6 +21,13 @@ def gradebook_url(course: Path, url: str | None = None) -> str:
     return url or f"sqlite:///{(course / 'gradebook.db').absolute()}"
 
 
+def venv_on_path() -> None:
+    """nbgrader calls a bare `alembic`: put this environment's programs where it finds them."""
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = programs + os.pathsep + os.environ.get("PATH", "")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,9 +99,7 @@ class Recorder:
         from nbgrader.api import Gradebook
         from nbgrader.preprocessors import SaveCells
 
-        bin_folder = str(Path(sys.executable).parent)
-        if bin_folder not in os.environ.get("PATH", "").split(os.pathsep):  # nbgrader calls a bare `alembic`
-            os.environ["PATH"] = bin_folder + os.pathsep + os.environ.get("PATH", "")
+        venv_on_path()
         self.course, self.lecture = course, lecture
         address = gradebook_url(course, url)
         resources = {"nbgrader": {"notebook": lecture.name, "assignment": lecture.name, "db_url": address}}

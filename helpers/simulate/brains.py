@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from . import atlas
-from .fields import generator, jacobian, smooth_field, smooth_noise
+from .fields import generator, jacobian, smooth_noise
 
 # (proton density relative to water, T1 ms, T2 ms) at 1.5 T: the tissue table of the BrainWeb simulator,
 # Kwan, Evans & Pike, IEEE Transactions on Medical Imaging 18(11):1085-1097, 1999.
@@ -143,7 +143,8 @@ def _subject(shape: tuple[int, ...], middle: tuple[float, ...], spacing: float, 
     grid = [(np.arange(n, dtype=np.float32) - c) * np.float32(spacing) for n, c in zip(shape, middle, strict=True)]
     offset = np.ix_(*grid)
     near = np.exp(-sum(g**2 for g in offset) / (2 * 24.0**2))
-    fine = smooth_field(shape, 4.5, 20.0, spacing=spacing, seed=int(rng.integers(2**31)))
+    fine = smooth_noise(shape, 20.0 / spacing, rng, batch=len(shape))
+    fine *= np.float32(4.5 / np.sqrt((fine**2).sum(axis=0)).max())
     for i, g in enumerate(offset):
         field[i] = variation * (fine[i] + g * (scale[i] + swelling * near))
     for _ in range(20):

@@ -1,4 +1,4 @@
-# expect: voxel-to-world-oblique: transposed
+# expect: voxel-to-world-oblique: one step along each index
 def voxel_to_world(voxels: np.ndarray, affine: np.ndarray, system: str = "RAS") -> np.ndarray:
     if system not in ("RAS", "LPS"):
         raise ValueError("unknown system")
