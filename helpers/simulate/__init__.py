@@ -26,8 +26,9 @@ X-ray, CT, PET
     thorax(*, nodule_diameter_mm=None, spacing=3.0, seed=0) -> Thorax           spacing: one number or (x, y, z)
         .hu f32 (X, Y, Z) | .masks: dict of bool: body, lungs, left_lung, right_lung, heart, spine, ribs, liver, airway, vessels, nodule
         | .affine | .spacing | .nodule_centre mm or None | .nodule_diameter_mm
-    thorax_slice(*, size=192, spacing=2.0, nodule_diameter_mm=None, seed=0) -> ThoraxSlice   .hu .masks .spacing .nodule_centre (row, column)
-    radiograph(*, nodule_diameter_mm=None, consolidation=0.0, photons=2000.0, spacing=2.0, seed=0) -> Radiograph
+    thorax_slice(*, size=192, spacing=2.0, nodule_diameter_mm=None, seed=0) -> ThoraxSlice
+        .hu .masks .spacing .height mm .nodule_centre (row, column)
+    radiograph(*, nodule_diameter_mm=None, consolidation=0.0, photons=20000.0, spacing=2.0, seed=0) -> Radiograph
         frontal film, Beer-Lambert along y; .image f32 0..1 (bone bright) | .counts (rows, cols) photons | .line_integral
         (-log transmission, noise-free) | .lungs bool | .opacity bool (consolidation) | .nodule bool | .spacing | .photons
     attenuation(hu)            1/mm at 70 keV, never below 0;  MU_WATER 1/mm
@@ -39,32 +40,38 @@ X-ray, CT, PET
         counts, blurred) | .truth (before the blur) | .lesion bool | .total
 
 Microscopy, ultrasound
-    nuclei(*, count=30, shape=(256, 256), touching=0.3, noise=0.03, seed=0) -> Nuclei   .image f32 0..1 | .labels int32 1..n | .touching (ids)
-    histology(*, shape=(256, 256), count=90, seed=0) -> Histology    .rgb u8 (H, W, 3) | .haematoxylin .eosin f32 density | .labels | .stains (2, 3)
+    nuclei(*, count=30, shape=(256, 256), touching=0.3, noise=0.03, seed=0) -> Nuclei
+        .image f32 0..1 | .labels int32 1..n | .touching (ids)
+    histology(*, shape=(256, 256), count=90, seed=0) -> Histology
+        .rgb u8 (H, W, 3) | .haematoxylin .eosin f32 density | .labels | .stains (2, 3)
     STAINS                     (2, 3) unit optical-density vectors of haematoxylin and eosin (Ruifrok & Johnston 2001)
     ultrasound(*, malignant=False, shape=(256, 256), spacing=0.15, seed=0) -> Ultrasound   malignant None: no lesion
-        .image u8 (log-compressed, 60 dB) | .envelope f32 | .lesion bool | .malignant | .echogenicity f32
+        .image u8 (log-compressed, 50 dB) | .envelope f32 | .lesion bool | .malignant | .echogenicity f32
 
 Deformation
-    smooth_field(shape, amplitude_mm=5.0, smoothness_mm=20.0, *, spacing=1.0, seed=0) -> (d, *shape) f32 mm; largest |u| = amplitude; never folds
+    smooth_field(shape, amplitude_mm=5.0, smoothness_mm=20.0, *, spacing=1.0, seed=0) -> (d, *shape) f32
+        mm; largest |u| = amplitude; never folds
     warp(image, field, *, spacing=1.0, order=1) -> image(x + u(x)); order 0 for labels
     jacobian(field, *, spacing=1.0) -> determinant of d(x + u)/dx;  > 0 means no folding
 
 Tables, texts, DICOM
-    survival(n=400, *, seed=0) -> Survival     .table age stage biomarker treatment time (months) event | .log_hazard_ratios dict | .linear_predictor
+    survival(n=400, *, seed=0) -> Survival
+        .table age stage biomarker treatment time (months) event | .log_hazard_ratios dict | .linear_predictor
     cohort(n=120, *, visits=(1, 4), size=32, prevalence=0.3, sites=3, seed=0) -> Cohort
         .images f32 (N, size, size) | .table patient visit site age sex label, one row an image | .lesion bool (N, size, size)
     readers(n=300, k=4, *, prevalence=0.3, seed=0) -> Readers   .labels (n, k) 0/1 | .truth (n,) | .sensitivity (k,) | .specificity (k,)
     heart_table(n_per_site=200, *, seed=0) -> DataFrame with UCI columns age sex cp trestbps chol fbs restecg thalach exang oldpeak slope ca
         thal target site; target 0-4; missing values; sites cleveland, hungary, switzerland, va
-    dicom(*, seed=0) -> DicomFile              .dataset pydicom FileDataset (in memory) | .planted list of identifying strings | .uids | .dates
+    dicom(*, seed=0) -> DicomFile              .dataset pydicom FileDataset (in memory) | .planted identifying strings
+        | .uids | .dates | .hu
     dicom_series(slices=8, *, seed=0) -> list of DicomFile, one patient, study and series, in shuffled order
     report(findings=None, *, seed=0) -> Report .text .findings_text .impression | .findings dict name -> bool | .labels (FINDINGS order)
     FINDINGS                   names that a report can state
 
 Offline stand-ins for public data sets
     stand_in(name, *, seed=0, n=None) -> {"train": (images, labels, patients), "val": ..., "test": ...}
-        name "breastmnist" | "pneumoniamnist" | "bloodmnist" | "pathmnist" | "organamnist": u8 (N, 28, 28[, 3]), labels int64 (N,), patients str (N,)
+        name "breastmnist" | "pneumoniamnist" | "bloodmnist" | "pathmnist" | "organamnist": u8 (N, 28, 28[, 3]),
+        labels int64 (N,), patients str (N,)
         "adrenalmnist3d": u8 (N, 28, 28, 28), 0 or 255.   "hippocampus": images list of f32 (about 35, 51, 35), labels list of u8 0, 1, 2
         n: size of the training set (val and test scale with it). No patient is in two splits.
     STAND_INS                  the names;  CLASSES: name -> class names

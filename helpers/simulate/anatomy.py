@@ -83,7 +83,8 @@ def tissues(x: np.ndarray, y: np.ndarray, z: np.ndarray, p: dict[str, float]) ->
     k = p["heart"]
     m["heart"] = (long_axis / (70 * k)) ** 2 + (cross / (48 * k)) ** 2 + (up / (44 * k)) ** 2 < 1
     m["heart"] |= _ellipsoid(x, y, z, (20, 8, 50), (30 * k, 38 * k, 42 * k)) < 1  # right atrium
-    aorta = _tube(x, y, z, (6, 14, 80), (6, 8, 178), 15) | _tube(x, y, z, (6, 8, 178), (-26, -36, 182), 13) | _tube(x, y, z, (-26, -36, 182), (-22, -44, -80), 12)
+    aorta = _tube(x, y, z, (6, 14, 80), (6, 8, 178), 15) | _tube(x, y, z, (6, 8, 178), (-26, -36, 182), 13)
+    aorta |= _tube(x, y, z, (-26, -36, 182), (-22, -44, -80), 12)
     trunk_artery = _tube(x, y, z, (-18, 28, 95), (-26, 0, 140), 14) | _tube(x, y, z, (-26, 0, 140), (-50, -22, 138), 10)
     right_artery = _tube(x, y, z, (-22, 4, 128), (46, -14, 124), 10) | _tube(x, y, z, (46, -14, 124), (56, -20, 96), 8)
     left_low = _tube(x, y, z, (-50, -22, 138), (-56, -28, 104), 8)
@@ -129,7 +130,8 @@ def tissues(x: np.ndarray, y: np.ndarray, z: np.ndarray, p: dict[str, float]) ->
     m["sternum"] = (across < 17 + 8 * (z > 178)) & (np.abs(y - front) < 6.5) & (z > 62) & (z < 208)
     clavicle = _tube(across, y, z, (16, p["half_depth"] * 0.52, 206), (85, p["half_depth"] * 0.42, 222), 6.5)
     clavicle |= _tube(across, y, z, (85, p["half_depth"] * 0.42, 222), (158, -6, 226), 6.5)
-    blade = (np.abs(depth - 20 - 0.10 * np.clip(across - 90, 0, None)) < 2.6) & (y < -10) & (across > 62 + 0.25 * (195 - z)) & (z > 92) & (z < 208)
+    blade = (np.abs(depth - 20 - 0.10 * np.clip(across - 90, 0, None)) < 2.6) & (y < -10)
+    blade &= (across > 62 + 0.25 * (195 - z)) & (z > 92) & (z < 208)
     head = _ellipsoid(across, y, z, (170, -12, 196), (22, 23, 24))
     m["shoulder"] = (clavicle | (blade & (across < 150)) | (head < 1)) & m["body"]
     m["shoulder_marrow"] = head < 0.75

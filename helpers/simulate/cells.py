@@ -106,13 +106,16 @@ def nuclei(*, count: int = 30, shape: tuple[int, int] = (256, 256), touching: fl
 
 
 def _touching(labels: np.ndarray) -> tuple[int, ...]:
-    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()]) for a, b in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1]))], axis=1)
+    neighbours = ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1]))
+    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()]) for a, b in neighbours], axis=1)
     met = pairs[:, (pairs[0] != pairs[1]) & (pairs.min(axis=0) > 0)]
     return tuple(int(v) for v in np.unique(met))
 
 
 def histology(*, shape: tuple[int, int] = (256, 256), count: int = 90, seed: int = 0) -> Histology:
-    """A haematoxylin-and-eosin section: glands of epithelium around a lumen, fibrous stroma, lymphocytes; RGB = 255 * exp(-density @ STAINS).
+    """A haematoxylin-and-eosin section: glands of epithelium around a lumen, fibrous stroma, lymphocytes.
+
+    RGB is 252 * exp(-density @ STAINS) plus camera noise of 1.5 grey levels.
 
     Args:
         count: nuclei that are tried; some do not find room.
@@ -170,6 +173,6 @@ def histology(*, shape: tuple[int, int] = (256, 256), count: int = 90, seed: int
     haematoxylin = np.clip(ndimage.gaussian_filter(haematoxylin, 0.7), 0, None).astype(np.float32)
     eosin = np.clip(eosin, 0, None).astype(np.float32)
     density = haematoxylin[..., None] * STAINS[0] + eosin[..., None] * STAINS[1]
-    light = 252 * np.exp(-density * 1.0) + rng.normal(0, 1.5, (*shape, 3))
+    light = 252 * np.exp(-density) + rng.normal(0, 1.5, (*shape, 3))
     rgb = np.clip(np.round(light), 0, 255).astype(np.uint8)
     return Histology(rgb, haematoxylin, eosin, labels, STAINS.copy(), seed)

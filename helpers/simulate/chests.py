@@ -75,7 +75,8 @@ def thorax_slice(*, size: int = 192, spacing: float = 2.0, nodule_diameter_mm: f
     def as_shown(volume: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(volume[::-1, ::-1, 0].T)
 
-    return ThoraxSlice(as_shown(hu), {k: as_shown(v) for k, v in masks.items()}, float(spacing), row_column, nodule_diameter_mm, height, seed)
+    shown = {name: as_shown(mask) for name, mask in masks.items()}
+    return ThoraxSlice(as_shown(hu), shown, float(spacing), row_column, nodule_diameter_mm, height, seed)
 
 
 def _inside_lung(points: np.ndarray, p: dict[str, float]) -> np.ndarray:

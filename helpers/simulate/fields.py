@@ -21,7 +21,9 @@ def as_spacing(spacing: float | tuple[float, ...], ndim: int) -> np.ndarray:
     return values
 
 
-def smooth_noise(shape: tuple[int, ...], scale: float | tuple[float, ...], rng: np.random.Generator, batch: int | None = None) -> np.ndarray:
+def smooth_noise(
+    shape: tuple[int, ...], scale: float | tuple[float, ...], rng: np.random.Generator, batch: int | None = None
+) -> np.ndarray:
     """Smooth Gaussian noise of mean 0 and standard deviation about 1.
 
     Args:
@@ -54,7 +56,12 @@ def _upsample(field: np.ndarray, axis: int, size: int, step: float, offset: floa
 
 
 def smooth_field(
-    shape: tuple[int, ...], amplitude_mm: float = 5.0, smoothness_mm: float = 20.0, *, spacing: float | tuple[float, ...] = 1.0, seed: int = 0
+    shape: tuple[int, ...],
+    amplitude_mm: float = 5.0,
+    smoothness_mm: float = 20.0,
+    *,
+    spacing: float | tuple[float, ...] = 1.0,
+    seed: int = 0,
 ) -> np.ndarray:
     """A random smooth displacement without folding.
 

@@ -1,4 +1,4 @@
-"""X-ray physics: attenuation, Beer-Lambert projection, sinograms with photon noise, filtered back-projection; the chest itself is in `chests.py`."""
+"""X-ray physics: attenuation, Beer-Lambert projection, photon noise, filtered back-projection; the chest is in `chests.py`."""
 
 from dataclasses import dataclass
 
@@ -133,7 +133,9 @@ def sinogram(mu: np.ndarray, angles: int = 180, photons: float | None = None, *,
     return Sinogram(line, -np.log(np.maximum(counts, 1) / photons), counts, theta, step, float(photons))
 
 
-def low_dose_ct(hu: np.ndarray, dose: float = 1.0, *, spacing: float = 2.0, angles: int = 360, photons: float = 2e5, seed: int = 0) -> LowDoseCT:
+def low_dose_ct(
+    hu: np.ndarray, dose: float = 1.0, *, spacing: float = 2.0, angles: int = 360, photons: float = 2e5, seed: int = 0
+) -> LowDoseCT:
     """A slice as a scanner would show it at `dose` times the usual photons: filtered back-projection with a ramp filter.
 
     Args:

@@ -36,7 +36,13 @@ class PetSlice:
 
 
 def undersample(
-    image: np.ndarray, acceleration: float = 4.0, center_fraction: float = 0.08, *, noise: float = 0.0, pattern: str = "random", seed: int = 0
+    image: np.ndarray,
+    acceleration: float = 4.0,
+    center_fraction: float = 0.08,
+    *,
+    noise: float = 0.0,
+    pattern: str = "random",
+    seed: int = 0,
 ) -> KSpace:
     """Measure only some phase-encoding lines, as a faster scan does.
 
@@ -76,7 +82,7 @@ def undersample(
 
 
 def pet_slice(*, counts: float = 1e5, size: int = 128, spacing: float = 2.0, lesions: int = 1, seed: int = 0) -> PetSlice:
-    """An FDG slice through a brain: grey matter takes up about three times what white matter does (a lesion still more), a 6 mm blur, Poisson counts.
+    """An FDG slice through a brain: grey matter takes up three times what white matter does, a lesion more; 6 mm blur, Poisson counts.
 
     Args:
         counts: expected counts in the whole slice; fewer counts, more relative noise.

@@ -12,7 +12,7 @@ from .fields import generator, smooth_noise
 class Ultrasound:
     """Arrays (rows = depth, columns = across). Row 0 touches the probe."""
 
-    image: np.ndarray  # uint8, log-compressed to 60 dB
+    image: np.ndarray  # uint8, log-compressed to 50 dB
     envelope: np.ndarray  # float32, before the compression; Rayleigh distributed where the tissue is even
     echogenicity: np.ndarray  # float32, the expected square of the envelope, relative to fat at the surface
     lesion: np.ndarray  # bool, all False where malignant is None
@@ -25,7 +25,7 @@ def ultrasound(*, malignant: bool | None = False, shape: tuple[int, int] = (256,
     """A breast with a benign lesion (smooth, wider than tall), a malignant one (ragged, tall, with a shadow), or none.
 
     Complex Gaussian scatterers, weighted by the echogenicity, are blurred by a Gaussian point-spread function that is longer across
-    than along the beam; the envelope is the modulus; 60 dB are shown.
+    than along the beam; the envelope is the modulus; 50 dB are shown.
 
     Args:
         malignant: False benign, True malignant, None no lesion.
@@ -44,27 +44,35 @@ def ultrasound(*, malignant: bool | None = False, shape: tuple[int, int] = (256,
     lobules = smooth_noise(shape, (2.5 / spacing, 5 / spacing), rng)
     strands = smooth_noise(shape, (0.7 / spacing, 5 / spacing), rng)
     level = np.where(y < fat_end, -2 + 1.5 * lobules, np.where(y < gland_end, 7 + 2.2 * strands + 2.0 * lobules, 0 + 3.0 * strands))
-    level = level + 12 * np.exp(-(((y - 1.0) / 0.5) ** 2)) + 6 * np.exp(-(((y - fat_end) / 0.35) ** 2)) + 9 * np.exp(-(((y - gland_end) / 0.4) ** 2))
+    for place, width_mm, gain in ((1.0, 0.5, 12), (fat_end, 0.35, 6), (gland_end, 0.4, 9)):  # skin and fasciae reflect
+        level = level + gain * np.exp(-(((y - place) / width_mm) ** 2))
     lesion = np.zeros(shape, dtype=bool)
     shade = np.zeros(shape)
     if malignant is not None:
         level, shade, lesion = _add_lesion(level, x, y, deep, bool(malignant), rng, spacing)
-    level = level - rng.uniform(0.25, 0.5) * y * (1 - 0.35) + shade  # attenuation that the gain does not make good
+    level = level - rng.uniform(0.20, 0.40) * y + shade  # attenuation that the gain does not make good
     contact = np.clip(smooth_noise((width,), 6 / spacing, rng), 0, None)
     level = level - 3.0 * contact[None, :] * np.clip(y / deep - 0.1, 0, 1)
 
     power = 10 ** (ndimage.gaussian_filter(level, 0.7) / 10)
     real, imaginary = rng.standard_normal((2, height, width)) * np.sqrt(power)
-    axial, lateral = 0.11 / spacing * 1.2, 0.24 / spacing * 1.2
-    widths = lateral * (0.8 + 0.5 * np.abs(y / deep - 0.5))  # the beam is narrowest at the focus
-    narrow, broad = (ndimage.gaussian_filter(real + 1j * imaginary, (axial, float(w))) / _norm(axial, float(w)) for w in (widths.min(), widths.max()))
+    axial, lateral = 0.14 / spacing, 0.34 / spacing
+    widths = lateral * (0.8 + 0.6 * np.abs(y / deep - 0.5))  # the beam is narrowest at the focus
+    ends = (float(widths.min()), float(widths.max()))
+    narrow, broad = (ndimage.gaussian_filter(real + 1j * imaginary, (axial, w)) / _norm(axial, w) for w in ends)
     mix = (widths - widths.min()) / max(np.ptp(widths), 1e-9)
-    echo = np.sqrt(1 - mix) * narrow + np.sqrt(mix) * broad * np.exp(0j)
+    echo = np.sqrt(1 - mix) * narrow + np.sqrt(mix) * broad
     envelope = np.abs(echo)
-    top = np.percentile(envelope, 99.7)
-    shown = np.clip(1 + 20 * np.log10(np.maximum(envelope, 1e-9) / top) / 60, 0, 1)
+    top = np.percentile(envelope, 99.9)
+    shown = np.clip(1 + 20 * np.log10(np.maximum(envelope, 1e-9) / top) / 50, 0, 1)
     return Ultrasound(
-        np.round(255 * shown).astype(np.uint8), envelope.astype(np.float32), power.astype(np.float32), lesion, malignant, float(spacing), seed
+        np.round(255 * shown).astype(np.uint8),
+        envelope.astype(np.float32),
+        power.astype(np.float32),
+        lesion,
+        malignant,
+        float(spacing),
+        seed,
     )
 
 
@@ -76,7 +84,9 @@ def _norm(axial: float, lateral: float) -> float:
     return float(np.sqrt(2 * (ndimage.gaussian_filter(point, (axial, lateral)) ** 2).sum()))
 
 
-def _add_lesion(level: np.ndarray, x: np.ndarray, y: np.ndarray, deep: float, malignant: bool, rng: np.random.Generator, spacing: float) -> tuple:
+def _add_lesion(
+    level: np.ndarray, x: np.ndarray, y: np.ndarray, deep: float, malignant: bool, rng: np.random.Generator, spacing: float
+) -> tuple:
     """Levels in dB with the lesion, the change of level behind it, and its mask."""
     cx, cy = rng.uniform(-0.15, 0.15) * deep, deep * rng.uniform(0.42, 0.55)
     radius = rng.uniform(4.0, 6.5)
@@ -86,10 +96,12 @@ def _add_lesion(level: np.ndarray, x: np.ndarray, y: np.ndarray, deep: float, ma
     u = (dx * np.cos(tilt) + dy * np.sin(tilt)) / (radius / np.sqrt(aspect))
     v = (-dx * np.sin(tilt) + dy * np.cos(tilt)) / (radius * np.sqrt(aspect))
     ragged, scale = (0.17, 1.6) if malignant else (0.04, 4.0)
-    edge = 1 + ragged * smooth_noise(level.shape, scale / spacing, rng) + (0.10 if malignant else 0.03) * smooth_noise(level.shape, 5 / spacing, rng)
+    edge = 1 + ragged * smooth_noise(level.shape, scale / spacing, rng)
+    edge = edge + (0.10 if malignant else 0.03) * smooth_noise(level.shape, 5 / spacing, rng)
     distance = edge - np.hypot(u, v)
     label, _ = ndimage.label(distance > 0)
-    centre = label[int(np.clip(cy / spacing, 0, level.shape[0] - 1)), int(np.clip(cx / spacing + level.shape[1] / 2, 0, level.shape[1] - 1))]
+    row, column = np.clip([cy / spacing, cx / spacing + level.shape[1] / 2], 0, np.array(level.shape) - 1).astype(int)
+    centre = label[row, column]
     lesion = label == (centre or 1)
     lesion = ndimage.binary_fill_holes(lesion)
     soft = np.clip(ndimage.gaussian_filter(lesion.astype(float), (0.6 if malignant else 0.25) / spacing), 0, 1)

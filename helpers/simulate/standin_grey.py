@@ -33,7 +33,7 @@ def _column(values: np.ndarray) -> np.ndarray:
 
 
 def breast(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Breast ultrasound. 0: a lesion with a ragged, indistinct edge, often tall and shadowing. 1: a smooth oval lesion, or (a quarter) none."""
+    """Breast ultrasound. 0: a ragged, indistinct, often tall and shadowing lesion. 1: a smooth oval one, or (a quarter) none."""
     n = len(labels)
     x, y = _grid()
 
@@ -86,7 +86,7 @@ def breast(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -
 
 
 def pneumonia(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Frontal chest films of children. 1: patchy opacity inside the lungs, lobar or diffuse. Exposure, breath, position and haze vary in both classes."""
+    """Frontal chest films of children. 1: patchy opacity inside the lungs, lobar or diffuse; all else varies alike in both classes."""
     n = len(labels)
     x, y = _grid()
 

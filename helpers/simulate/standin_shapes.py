@@ -1,4 +1,4 @@
-"""Stand-ins of AdrenalMNIST3D (binary shapes) and of the hippocampus task of the Medical Segmentation Decathlon (T1 crops with two labels)."""
+"""Stand-ins of AdrenalMNIST3D (binary shapes) and of the Decathlon's hippocampus task (T1 crops with two labels)."""
 
 from functools import cache
 
@@ -79,7 +79,9 @@ def _rotations(angles: np.ndarray) -> np.ndarray:
 
 
 # Centre line of the left hippocampus in MNI mm, from the head back to the tail, and its half width and half height in mm.
-_LINE = np.array([[-21.0, -7.0, -20.0], [-24.5, -13.0, -20.5], [-28.0, -20.0, -16.5], [-29.5, -27.0, -12.0], [-28.5, -33.0, -7.0], [-23.5, -38.0, -1.5]])
+_LINE = np.array(
+    [[-21.0, -7.0, -20.0], [-24.5, -13.0, -20.5], [-28.0, -20.0, -16.5], [-29.5, -27.0, -12.0], [-28.5, -33.0, -7.0], [-23.5, -38.0, -1.5]]
+)
 _WIDE = np.array([4.5, 7.0, 6.3, 5.5, 5.0, 3.2])
 _HIGH = np.array([3.6, 4.8, 4.0, 3.5, 3.4, 2.8])
 _HEAD_ENDS = -20.5  # mm: the uncal apex, where the anterior label meets the posterior one
@@ -109,7 +111,7 @@ def _template() -> tuple[np.ndarray, np.ndarray]:
 
 
 def hippocampus(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """T1 crops of about (35, 51, 35) voxels at 1 mm, axes RAS, around the left hippocampus; scale of the intensities differs from scan to scan.
+    """T1 crops of about (35, 51, 35) voxels at 1 mm, axes RAS, around the left hippocampus; the intensity scale differs a scan.
 
     Returns:
         images: list of float32 volumes, 0 and up. labels: list of uint8, 0 background, 1 anterior (head), 2 posterior (body and tail).

@@ -70,8 +70,9 @@ def stand_in(name: str, *, seed: int = 0, n: int | None = None) -> dict[str, tup
 
     Returns:
         dict with "train", "val" and "test", each (images, labels, patients). images: (N, 28, 28), (N, 28, 28, 3) or
-        (N, 28, 28, 28) uint8; labels: (N,) int64; patients: (N,) str. Some patients have two images; none is in two splits. For
-        "hippocampus" images is a list of float32 volumes (about 35, 51, 35; 1 mm) and labels a list of uint8 volumes (0, 1 anterior, 2 posterior).
+        (N, 28, 28, 28) uint8; labels: (N,) int64; patients: (N,) str. Some patients have two images; none is in two splits.
+        For "hippocampus" images is a list of float32 volumes (about 35, 51, 35; 1 mm) and labels a list of uint8 volumes
+        (0 background, 1 anterior, 2 posterior).
     """
     if name not in _SETS:
         raise ValueError(f"there is no stand-in '{name}'; there are {', '.join(STAND_INS)}.")
