@@ -1,4 +1,4 @@
-"""How fast grading is, as ratios to stock `nbgrader autograde` on the same submissions: `python -m grading.benchmark --help`. Not a test."""
+"""How fast grading is, as a ratio to stock `nbgrader autograde` on the same submissions: `python -m grading.benchmark --help`."""
 
 import argparse
 import json

@@ -4,24 +4,26 @@ import contextlib
 import hashlib
 import importlib
 import os
+import select
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cache
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import nbformat
 
+from grading.job import Job, grade
 from grading.judge import Verdict
 from grading.record import Recorder, submitted_at, write_text
 from grading.sandbox import JailError, Limits, Sandbox, requirements
 from grading.sources import NOTEBOOKS, ROOT, SourceError
-from grading.worker import Lecture, Report, grade
+from grading.worker import Lecture, Report
 
-_LOCK = threading.Lock()  # a fork server and its forks serve one submission at a time in a process
+_LOCK = threading.Lock()  # a Dask worker may have threads; forks want one at a time
 _SANDBOXES: dict[tuple, Sandbox] = {}
 
 
@@ -122,25 +124,42 @@ def _lecture(name: str, pristine: str, released: str) -> Lecture:
     return Lecture(name, nbformat.reads(pristine, as_version=4), nbformat.reads(released, as_version=4))
 
 
-def _sandbox(modules: tuple[str, ...], data: str) -> Sandbox:
-    """This process's fork server, started at its first submission and anew if it died; this process imports the same, for the judge."""
-    box = _SANDBOXES.get((modules, data))
+def _sandbox(lecture: Lecture, data: str) -> Sandbox:
+    """This process's fork server, started at its first submission and anew if it died; this process imports what the judge needs."""
+    box = _SANDBOXES.get((lecture.modules, data))
     if box is None or not box.alive():
         os.environ.update(MPLBACKEND="agg", OMP_NUM_THREADS="1", TQDM_DISABLE="1", CUDA_VISIBLE_DEVICES="")
-        for name in modules:
+        box = _SANDBOXES[lecture.modules, data] = Sandbox(list(lecture.modules), Path(data) if data else None)
+        for name in lecture.judge_modules:  # while the server imports, too
             with contextlib.suppress(Exception):  # what can't be imported here fails in the check that wants it, with its reason
                 importlib.import_module(name)
-        box = _SANDBOXES[modules, data] = Sandbox(list(modules), Path(data) if data else None)
+        box.wait()
     return box
 
 
-def grade_one(order: Order, student: str, file: str, note: str) -> str:
-    """What a worker does with one submission; the report as text."""
+def grade_one(order: Order, task: Task) -> str:
+    """What a Dask worker does with one submission; the report as text."""
     lecture = _lecture(order.name, order.pristine, order.released)
     with _LOCK:
-        report = grade(Path(file), student, lecture, _sandbox(lecture.modules, order.data), order.seed, order.limits)
-    report.notes += [note] if note else []
-    return report.to_json()
+        return grade(task.file, task.student, lecture, _sandbox(lecture, order.data), order.seed, order.limits).to_json()
+
+
+def _host(order: Order, waiting: list[Task], slots: int, pipe: Connection) -> None:
+    """The life of the process that grades on this machine: imports once, then so many submissions at a time, each a fork."""
+    lecture = _lecture(order.name, order.pristine, order.released)
+    box = _sandbox(lecture, order.data)
+    running: dict[Job, Task] = {}
+    waiting = list(reversed(waiting))
+    while waiting or running:
+        while waiting and len(running) < slots:
+            task = waiting.pop()
+            pipe.send((task.student, None))
+            running[Job(task.file, task.student, lecture, box, order.seed, order.limits)] = task
+        ready = select.select(list(running), [], [], 0.5)[0]
+        for job in [job for job in running if job in ready or job.late()]:
+            if (report := job.step()) is not None:
+                pipe.send((running.pop(job).student, report.to_json()))
+    box.close()
 
 
 def _failed(student: str, lecture: Lecture, why: str) -> Report:
@@ -148,33 +167,43 @@ def _failed(student: str, lecture: Lecture, why: str) -> Report:
     return Report(student, lecture.name, [Verdict(name, 0, points, why) for name, points in lecture.checks.items()], look=[why])
 
 
-def _spread(order: Order, waiting: list[Task], workers: int, scheduler: str | None) -> Iterator[tuple[Task, Report | Exception]]:
-    """Grade tasks on this machine's processes, or on a Dask cluster; reports come as they are done."""
+def _spread(order: Order, waiting: list[Task], slots: int, scheduler: str | None) -> Iterator[tuple[Task | None, Report | str]]:
+    """Grade tasks on this machine or on a Dask cluster.
+
+    Yields:
+        (None, "") once all is under way; then a task and its report as it is done, or a sentence where there can be none.
+    """
     if scheduler:
         from dask.distributed import Client
         from dask.distributed import as_completed as done_of
 
         with Client(scheduler) as client:
-            futures = {client.submit(grade_one, order, task.student, str(task.file), task.problem, pure=False): task for task in waiting}
+            futures = {client.submit(grade_one, order, task, pure=False): task for task in waiting}
+            yield None, ""
             for future in done_of(list(futures)):
-                yield futures[future], _outcome(future.exception(), future.result if future.exception() is None else None)
+                problem = future.exception()
+                yield futures[future], f"Grading failed: {problem}" if problem else Report.from_json(future.result())
         return
-    left, tries = list(waiting), 0
-    while left and tries < 3:
-        tries += 1
-        with ProcessPoolExecutor(min(workers, len(left)) if tries == 1 else 1, mp_context=get_context("spawn")) as pool:
-            futures: dict[Future, Task] = {pool.submit(grade_one, order, task.student, str(task.file), task.problem): task for task in left}
-            for future in as_completed(futures):
-                if isinstance(future.exception(), BrokenProcessPool):
-                    continue
-                left.remove(futures[future])
-                yield futures[future], _outcome(future.exception(), future.result if future.exception() is None else None)
-    for task in left:
-        yield task, RuntimeError("the worker that graded it died three times")
-
-
-def _outcome(problem: BaseException | None, result: Callable[[], str] | None) -> "Report | Exception":
-    return Report.from_json(result()) if result is not None else problem  # type: ignore[return-value]
+    left, died = {task.student: task for task in waiting}, Counter()
+    context = get_context("spawn")
+    while left:
+        ours, theirs = context.Pipe(duplex=False)
+        host = context.Process(target=_host, args=(order, list(left.values()), slots, theirs), daemon=True)
+        host.start()
+        theirs.close()
+        yield None, ""
+        flying: set[str] = set()
+        with contextlib.suppress(EOFError):
+            while True:
+                student, text = ours.recv()
+                flying.add(student)
+                if text is not None:
+                    flying.discard(student)
+                    yield left.pop(student), Report.from_json(text)
+        host.join()
+        died.update(flying or left)
+        for student in [student for student in left if died[student] > 2]:
+            yield left.pop(student), "Grading failed: the process that graded it died three times."
 
 
 def autograde(
@@ -195,7 +224,7 @@ def autograde(
     Args:
         course: with `submitted/<student>/<lecture>/<lecture>.ipynb`.
         name: the lecture's; url: of the gradebook, None for `gradebook.db` in the course directory.
-        workers: processes on this machine; scheduler: address of a Dask scheduler instead.
+        workers: submissions at a time on this machine; scheduler: address of a Dask scheduler instead.
         limits, seed: see `worker.grade`; force: grade again what is graded already; data: the folder of data sets.
         progress: called with how many are done, and of how many.
 
@@ -221,15 +250,26 @@ def autograde(
         else:
             waiting.append(task)
     progress(len(reports), len(everything))
-    for task, outcome in _spread(order, waiting, workers, scheduler):
-        if isinstance(outcome, Report):
-            write_text(places[task.student], outcome.to_json())
+    recorder = None
+    try:
+        for task, outcome in _spread(order, waiting, workers, scheduler):
+            recorder = recorder or Recorder(course, lecture, url)  # opened while the first submissions are graded
+            if task is None:
+                continue
+            if isinstance(outcome, Report):
+                outcome.notes += [task.problem] if task.problem else []
+                write_text(places[task.student], outcome.to_json())
+            else:
+                outcome = _failed(task.student, lecture, outcome)
             reports[task.student] = outcome
-        else:
-            reports[task.student] = _failed(task.student, lecture, f"Grading failed: {outcome}")
-        progress(len(reports), len(everything))
-    recorder = Recorder(course, lecture, url)
-    for task in everything:
-        recorder.write(reports[task.student], submitted_at(course / "submitted" / task.student / name, task.file))
-    recorder.close()
+            recorder.write(outcome, submitted_at(course / "submitted" / task.student / name, task.file))
+            progress(len(reports), len(everything))
+        recorder = recorder or Recorder(course, lecture, url)
+        graded_now = {task.student for task in waiting}
+        for task in everything:
+            if task.student not in graded_now:
+                recorder.write(reports[task.student], submitted_at(course / "submitted" / task.student / name, task.file))
+    finally:
+        if recorder is not None:
+            recorder.close()
     return [reports[task.student] for task in everything]

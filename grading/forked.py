@@ -18,6 +18,59 @@ class ChildFailed(Exception):
     """The child gave no answer: it ran too long, died, or raised; the message says which."""
 
 
+class Child:
+    """A function running in a forked child whose output is thrown away.
+
+    Args:
+        function: takes nothing, returns what JSON can carry.
+        seconds: how long it may take.
+    """
+
+    def __init__(self, function: Callable[[], Any], seconds: float) -> None:
+        self.seconds, self._end, self._parts = seconds, time.monotonic() + seconds, []
+        self._reader, writer = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._reader)
+            _answer(function, writer)
+        os.close(writer)
+
+    def fileno(self) -> int:
+        """For `select`: readable when `step` has something to do."""
+        return self._reader
+
+    def late(self) -> bool:
+        """Whether its time is over."""
+        return time.monotonic() > self._end
+
+    def step(self) -> bool:
+        """Take in what has arrived, without waiting for more than that; True when the child is done."""
+        part = os.read(self._reader, 1 << 16)
+        self._parts.append(part)
+        return not part
+
+    def result(self) -> Any:
+        """What the function returned. Call it when the child is done, or late: then it is stopped.
+
+        Raises:
+            ChildFailed: no answer came.
+        """
+        done = bool(self._parts) and not self._parts[-1]
+        if not done:
+            os.kill(self._pid, signal.SIGKILL)
+        os.close(self._reader)
+        _, status = os.waitpid(self._pid, 0)
+        if not done:
+            raise ChildFailed(f"it ran for more than {self.seconds:g} s and was stopped")
+        text = b"".join(self._parts).decode()
+        if not text:
+            raise ChildFailed(f"its process died ({os.waitstatus_to_exitcode(status)})")
+        answer = json.loads(text)
+        if "error" in answer:
+            raise ChildFailed(answer["error"])
+        return answer["value"]
+
+
 def call(function: Callable[[], Any], seconds: float) -> Any:
     """`function()`, run in a forked child whose output is thrown away.
 
@@ -31,26 +84,11 @@ def call(function: Callable[[], Any], seconds: float) -> Any:
     if not CAN_FORK:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             return json.loads(json.dumps(function()))
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        _answer(function, writer)
-    os.close(writer)
-    try:
-        text = _read(reader, seconds)
-    except TimeoutError:
-        os.kill(child, signal.SIGKILL)
-        raise ChildFailed(f"it ran for more than {seconds:g} s and was stopped") from None
-    finally:
-        os.close(reader)
-        _, status = os.waitpid(child, 0)
-    if not text:
-        raise ChildFailed(f"its process died ({os.waitstatus_to_exitcode(status)})")
-    answer = json.loads(text)
-    if "error" in answer:
-        raise ChildFailed(answer["error"])
-    return answer["value"]
+    child = Child(function, seconds)
+    while not child.late():
+        if select.select([child], [], [], 0.5)[0] and child.step():
+            break
+    return child.result()
 
 
 def _answer(function: Callable[[], Any], writer: int) -> None:
@@ -67,16 +105,3 @@ def _answer(function: Callable[[], Any], writer: int) -> None:
             pipe.write(text)
     finally:
         os._exit(0)
-
-
-def _read(reader: int, seconds: float) -> str:
-    """Everything written to a pipe until it closes; TimeoutError if that takes too long."""
-    end, parts = time.monotonic() + seconds, []
-    while True:
-        left = end - time.monotonic()
-        if left <= 0 or not select.select([reader], [], [], left)[0]:
-            raise TimeoutError
-        part = os.read(reader, 1 << 16)
-        if not part:
-            return b"".join(parts).decode()
-        parts.append(part)

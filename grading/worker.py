@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import json
-import time
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from grading import forked
 from grading.exercises import exercises_of, tagged
 from grading.judge import Verdict, judge
-from grading.rebuild import Rebuilt, Unreadable, rebuild
+from grading.names import defined, needed
+from grading.rebuild import Unreadable, rebuild
 from grading.remote import Channel
-from grading.sandbox import Ended, Limits, Process, Sandbox
+from grading.sandbox import Ended, Process
 from grading.sources import grade_id, is_check, is_solution, tags
 
 SET_UP = ("parameters", "setup")
@@ -54,22 +53,37 @@ class Lecture:
 
     @cached_property
     def modules(self) -> tuple[str, ...]:
-        """What the cells that grading runs import, to be imported once before the first fork."""
+        """What the student's side imports, to be imported once before the first fork."""
         code = [cell for cell in self.pristine.cells if cell.cell_type == "code"]
-        run = [cell.source for cell in code if is_check(cell) or is_solution(cell) or "given" in tags(cell)]
-        found = []
-        for node in ast.walk(ast.parse("\n".join([self.set_up(), *run]))):
-            if isinstance(node, ast.Import):
-                found += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found += [f"{node.module}.{alias.name}" for alias in node.names if node.module == "helpers"] or [node.module]
-        return tuple(dict.fromkeys(found))
+        return _imports([self.set_up(), *(cell.source for cell in code if is_solution(cell) or "given" in tags(cell))])
+
+    @cached_property
+    def judge_set_up(self) -> str:
+        """The set-up for the judge's side; empty if no check reads a name of it."""
+        read = set().union(*(needed(cell.source) for cell in self.pristine.cells if is_check(cell)))
+        return self.set_up() if read & defined(self.set_up()) else ""
+
+    @cached_property
+    def judge_modules(self) -> tuple[str, ...]:
+        """What the judge's side imports, to be imported once before the first fork."""
+        return _imports([self.judge_set_up, *(cell.source for cell in self.pristine.cells if is_check(cell))])
 
     def set_up(self, profile: str = "ci") -> str:
         """The parameters and the set-up cell as one text, with the profile put in."""
         parts = [tagged(self.pristine, tag) for tag in SET_UP]
         text = "\n".join(cell.source for cell in parts if cell is not None)
         return f"{text}\n".replace("run = helpers.start", f'PROFILE = "{profile}"\nrun = helpers.start')
+
+
+def _imports(sources: list[str]) -> tuple[str, ...]:
+    """Modules that some code imports, once each, in order."""
+    found = []
+    for node in ast.walk(ast.parse("\n".join(sources))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [f"{node.module}.{alias.name}" for alias in node.names if node.module == "helpers"] or [node.module]
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass
@@ -82,6 +96,7 @@ class Report:
         notes: what was mended; look: why a human should look, empty when there is no reason.
         cells: (grade id, "helper", "given" ...; source; what it printed; its error or "") of what was run, for the executed notebook.
         manual: grade id -> text of answers that a person grades.
+        culprit: grade id of the answer that stopped the run, or "helper"; empty when nothing did.
         seconds: wall time.
     """
 
@@ -92,6 +107,7 @@ class Report:
     look: list[str] = field(default_factory=list)
     cells: list[tuple[str, str, str, str]] = field(default_factory=list)
     manual: dict[str, str] = field(default_factory=dict)
+    culprit: str = ""
     seconds: float = 0.0
 
     @property
@@ -112,79 +128,42 @@ class Report:
         return cls(**raw)
 
 
-def grade(path: Path, student: str, lecture: Lecture, sandbox: Sandbox, seed: int = 0, limits: Limits = Limits()) -> Report:  # noqa: B008 - frozen
-    """Grade one submitted file.
+def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int, without: tuple[str, ...] = ()) -> Report:
+    """Grade one submitted file with a student process that was made for it. Runs in a trusted fork of its own.
 
     Args:
+        process: empty yet, in the jail.
         path: the notebook; student: whose it is.
-        sandbox: started, reused for many submissions.
-        seed: of every generator; limits: what the submission may use.
+        seed: of every generator.
+        without: grade ids of answers that are not run, since they stopped an earlier run; "helpers" for the student's extra cells.
 
     Returns:
-        The report. Whatever the submission does, there is one, with a verdict for each check.
+        The report, with a verdict for each check; its `culprit` names what stopped the run, if something did.
     """
-    begin = time.perf_counter()
     report = Report(student, lecture.name)
     try:
         rebuilt = rebuild(path, lecture.released)
-    except Unreadable as problem:
-        report.look = [str(problem)]
-        report.verdicts = [Verdict(name, 0, points, str(problem)) for name, points in lecture.checks.items()]
-        return report
-    except OSError as problem:
-        report.look = [f"The file can't be read: {problem.strerror}."]
-        report.verdicts = [Verdict(name, 0, points, report.look[0]) for name, points in lecture.checks.items()]
+    except (Unreadable, OSError) as problem:
+        why = str(problem) if isinstance(problem, Unreadable) else f"The file can't be read: {problem.strerror}."
+        report.look = [why]
+        report.verdicts = [Verdict(name, 0, points, why) for name, points in lecture.checks.items()]
         return report
     report.notes, report.look = rebuilt.notes, rebuilt.look
     manual = [grade_id(cell) for cell in lecture.pristine.cells if is_solution(cell) and cell.cell_type == "markdown"]
     report.manual = {name: rebuilt.answers[name].source for name in manual}
-    _judge_all(report, rebuilt, lecture, sandbox, seed, limits)
-    if any(answer.helpers for answer in rebuilt.answers.values()) and any(verdict.ended for verdict in report.verdicts):
-        notes = [*report.notes, "The student's own extra cells stopped the run; it was repeated without them."]
-        again = Report(student, lecture.name, notes=notes, look=report.look, manual=report.manual)
-        for answer in rebuilt.answers.values():
-            answer.helpers.clear()
-        _judge_all(again, rebuilt, lecture, sandbox, seed, limits)
-        report = again if again.points >= report.points else report
-    report.seconds = time.perf_counter() - begin
-    return report
-
-
-def _judge_all(report: Report, rebuilt: Rebuilt, lecture: Lecture, sandbox: Sandbox, seed: int, limits: Limits) -> None:
-    """Run the cells and the checks in a fresh pair of processes: the jailed one, and a trusted fork of this one."""
-    process = sandbox.spawn(limits)
-    done: dict[str, Any] = {}
-    try:
-        told = forked.call(lambda: _in_fork(process, rebuilt, lecture, seed), limits.seconds + 30)
-        done = {verdict["check"]: Verdict(**verdict) for verdict in told["verdicts"]}
-        report.cells = [tuple(cell) for cell in told["cells"]]
-    except forked.ChildFailed as problem:
-        report.look.append(f"Judging stopped: {str(problem).strip().splitlines()[-1]}")
-    finally:
-        why = process.ended
-        process.close()
-    for name, points in lecture.checks.items():
-        verdict = done.get(name) or Verdict(name, 0, points, "This could not be judged: the judge stopped before it.", ended=True)
-        if verdict.ended and why:
-            verdict = Verdict(name, 0, points, f"This could not be judged: {why}.", verdict.output, True)
-        report.verdicts.append(verdict)
-
-
-def _in_fork(process: Process, rebuilt: Rebuilt, lecture: Lecture, seed: int) -> dict:
-    """What the trusted fork does: set up both sides, then walk through the pristine notebook."""
-    process.close = lambda: None  # only the parent may end processes
-    channel, cells, verdicts = Channel(process, seed), [], []
+    channel = Channel(process, seed)
     trusted: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(lecture.set_up(), "<set-up>", "exec"), trusted)
+    exec(compile(lecture.judge_set_up, "<set-up>", "exec"), trusted)
 
     def run(source: str, name: str, kind: str) -> None:
         try:
             told = channel.run(source, name)
             error = told["error"]
             output = "".join(part for part in (told["output"], told["shown"]) if part)
-            cells.append((kind, source, output, f"{error['type']}: {error['message']}" if error else ""))
+            report.cells.append((kind, source, output, f"{error['type']}: {error['message']}" if error else ""))
         except Ended as problem:
-            cells.append((kind, source, "", f"Stopped: {problem}."))
+            report.culprit = report.culprit or kind
+            report.cells.append((kind, source, "", f"Stopped: {problem}."))
 
     run(lecture.set_up(), "setup", "setup")
     for cell in lecture.pristine.cells:
@@ -195,9 +174,13 @@ def _in_fork(process: Process, rebuilt: Rebuilt, lecture: Lecture, seed: int) ->
             run(cell.source, cell.id, f"given:{cell.id}")
         elif is_solution(cell):
             answer = rebuilt.answers[name]
-            for number, helper in enumerate(answer.helpers):
+            for number, helper in enumerate(answer.helpers if "helpers" not in without else ()):
                 run(helper, f"{name}-helper-{number}", "helper")
-            run(answer.source, name, name)
+            if name not in without:
+                run(answer.source, name, name)
         elif is_check(cell):
-            verdicts.append(asdict(judge(name, cell.source, lecture.checks[name], channel, trusted, seed)))
-    return {"cells": cells, "verdicts": verdicts}
+            verdict = judge(name, cell.source, lecture.checks[name], channel, trusted, seed)
+            if verdict.ended:
+                report.culprit = report.culprit or lecture.exercise_of.get(name, "")
+            report.verdicts.append(verdict)
+    return report

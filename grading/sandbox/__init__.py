@@ -1,5 +1,6 @@
 """Where a student's code runs: a jailed, warm fork server and one process for each submission. No check and no point lives here."""
 
+import contextlib
 import json
 import os
 import socket
@@ -46,7 +47,7 @@ class Process:
     def __init__(self, sandbox: "Sandbox", number: int, stream: socket.socket, limits: Limits) -> None:
         self._sandbox, self._number, self._stream, self._limits = sandbox, number, stream, limits
         self._deadline = time.monotonic() + limits.seconds
-        self.ended = ""
+        self.ended, self.keeper = "", 0
 
     def ask(self, message: dict, blobs: list[bytes] = ()) -> tuple[dict, list[bytes]]:
         """Send one operation and wait for its answer.
@@ -112,9 +113,19 @@ class Sandbox:
         said = {"stdin": subprocess.DEVNULL, "stdout": self._errors, "stderr": self._errors}
         self._server = subprocess.Popen(line, pass_fds=[theirs.fileno()], **said)
         theirs.close()
-        ours.settimeout(300)
+        self._ready = False
+
+    def wait(self) -> "Sandbox":
+        """Wait until the server has imported everything; `spawn` does it by itself.
+
+        Raises:
+            JailError: the server did not start.
+        """
+        if self._ready:
+            return self
+        self._control.settimeout(300)
         try:
-            told = json.loads(ours.recv(65536) or b"{}")
+            told = json.loads(self._control.recv(65536) or b"{}")
         except (TimeoutError, ConnectionError):
             told = {}
         if "ready" not in told:
@@ -123,8 +134,9 @@ class Sandbox:
             self.close()
             raise JailError(f"The jail did not start, so nothing is graded. It said: {said or 'nothing'}")
         self.seconds, self.failed = told["ready"], told["failed"]
-        self._watching = threading.Event()
+        self._watching, self._ready = threading.Event(), True
         threading.Thread(target=self._watch, daemon=True).start()
+        return self
 
     def _order(self, order: dict, hand: list[int] = ()) -> dict:
         with self._lock:
@@ -137,6 +149,7 @@ class Sandbox:
         Raises:
             JailError: it could not be made.
         """
+        self.wait()
         ours, theirs = socket.socketpair()
         self._count += 1
         number = self._count
@@ -146,6 +159,7 @@ class Sandbox:
             ours.close()
             raise JailError(f"A process for the submission could not be made: {answer['problem']}")
         process = Process(self, number, ours, limits)
+        process.keeper = answer["keeper"]
         self._live[number] = process
         return process
 
@@ -154,26 +168,21 @@ class Sandbox:
         if self._live.pop(number, None) is not None:
             self._order({"order": "end", "id": number})
 
-    def memory(self) -> int:
-        """Bytes that the submissions' processes hold for themselves, pages shared with the server not counted."""
-        total = 0
-        try:
-            family = psutil.Process(self._server.pid).children(recursive=True)
-        except psutil.Error:
-            return 0
-        for process in family:
-            try:
-                if process.cmdline()[:1] == ["bwrap"] or process.parent().name() in ("bwrap", "setpriv"):
-                    continue
-                total += process.memory_full_info().uss
-            except (psutil.Error, AttributeError):
-                continue
-        return total
+    def memory(self) -> dict[int, int]:
+        """Keeper's process id in the jail -> bytes that this submission's processes hold for themselves, the server's pages not counted."""
+        found: dict[int, int] = {}
+        with contextlib.suppress(psutil.Error, OSError):
+            for process in psutil.Process(self._server.pid).children(recursive=True):
+                inside = _ids(process.pid)
+                if len(inside) == 2 and inside[1] in {live.keeper for live in list(self._live.values())}:
+                    found[inside[1]] = sum(map(_own_bytes, process.children(recursive=True)))
+        return found
 
     def _watch(self) -> None:
         while not self._watching.wait(0.25):
+            used = self.memory() if self._live else {}
             for process in list(self._live.values()):
-                if not process.ended and self.memory() > process._limits.memory * 1.1:
+                if not process.ended and used.get(process.keeper, 0) > process._limits.memory * 1.1:
                     process.ended = f"it used more than {process._limits.memory / 2**30:.1f} GB of memory and was stopped"
                     self.end(process._number)
 
@@ -197,3 +206,17 @@ class Sandbox:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+
+def _ids(pid: int) -> list[int]:
+    """A process's ids, from this namespace inwards."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("NSpid:"):
+            return [int(number) for number in line.split()[1:]]
+    return []
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.memory_full_info().uss
+    return 0

@@ -160,7 +160,7 @@ def main() -> None:
         try:
             if order["order"] == "spawn":
                 running[order["id"]] = _spawn(socket.socket(fileno=handed[0]), order["limits"], control)
-                answer = {"spawned": order["id"]}
+                answer = {"spawned": order["id"], "keeper": running[order["id"]][0]}
             else:
                 keeper, child = running.pop(order["id"])
                 try:

@@ -70,6 +70,8 @@ def nuclei(*, count: int = 30, shape: tuple[int, int] = (256, 256), touching: fl
             break
         shrink = 0.999 ** max(tries - 20 * count, 0)
         size = radius * rng.uniform(0.75, 1.2) * shrink
+        if size < 2.5:
+            break
         lean = bool(centres) and len(centres) > 1 and (count - len(centres)) <= wanted
         if lean:  # against one that lies there
             partner = int(rng.integers(len(centres)))

@@ -79,6 +79,13 @@ def thorax_slice(*, size: int = 192, spacing: float = 2.0, nodule_diameter_mm: f
     return ThoraxSlice(as_shown(hu), shown, float(spacing), row_column, nodule_diameter_mm, height, seed)
 
 
+def slab(heights: np.ndarray, *, size: int, spacing: float, seed: int) -> np.ndarray:
+    """(len(heights), size, size) HU of neighbouring axial slices as shown; heights increase, in mm."""
+    axis = (np.arange(size) - (size - 1) / 2) * spacing
+    hu, _ = _scan((axis, axis - 6.0, np.asarray(heights, dtype=float)), person(generator(seed, "thorax")), seed, None, None)
+    return np.ascontiguousarray(hu[::-1, ::-1].transpose(2, 1, 0))
+
+
 def _inside_lung(points: np.ndarray, p: dict[str, float]) -> np.ndarray:
     return tissues(points[..., 0], points[..., 1], points[..., 2], p)["lungs"]
 

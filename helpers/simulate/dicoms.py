@@ -9,8 +9,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from .chests import thorax, thorax_slice
-from .fields import axial, generator
+from .chests import slab, thorax_slice
+from .fields import generator
 
 _ROOT = "1.2.826.0.1.3680043.8.498."  # pydicom's own root, free for anybody's test objects
 _FAMILY = ("Testermann", "Beispiel", "Samplewood", "Ejemplo", "Fictive", "Placehold")
@@ -49,15 +49,12 @@ def dicom_series(slices: int = 8, *, seed: int = 0) -> list[DicomFile]:
     """
     if not 2 <= slices <= 40:
         raise ValueError(f"slices must lie between 2 and 40, not {slices}.")
-    chest = thorax(spacing=(3.0, 3.0, 6.0), seed=seed)
-    first = chest.hu.shape[2] // 2 - slices // 2
-    who = _identity(seed)
-    corner = chest.affine[:3, 3] + np.array(chest.spacing) * (np.array(chest.hu.shape) - 1)
-    files = []
-    for i in range(slices):
-        index = first + i
-        position = (-corner[0], -corner[1], chest.affine[2, 3] + 6.0 * index)  # DICOM is LPS: x to the left, y to the back
-        files.append(_file(axial(chest.hu, index), (3.0, 3.0), 6.0, position, slices - i, who, seed))
+    heights = 100.0 + 6.0 * (np.arange(slices) - slices // 2)
+    chest = slab(heights, size=128, spacing=3.0, seed=seed)
+    who, files = _identity(seed), []
+    for i, height in enumerate(heights):
+        position = (-190.5, -184.5, float(height))  # DICOM is LPS: x to the left, y to the back
+        files.append(_file(chest[i], (3.0, 3.0), 6.0, position, slices - i, who, seed))
     return [files[i] for i in generator(seed, "shuffle").permutation(slices)]
 
 

@@ -55,11 +55,13 @@ def ultrasound(*, malignant: bool | None = False, shape: tuple[int, int] = (256,
     level = level - 3.0 * contact[None, :] * np.clip(y / deep - 0.1, 0, 1)
 
     power = 10 ** (ndimage.gaussian_filter(level, 0.7) / 10)
-    real, imaginary = rng.standard_normal((2, height, width)) * np.sqrt(power)
+    real, imaginary = rng.standard_normal((2, 2, height, width)) * np.sqrt(power)
     axial, lateral = 0.14 / spacing, 0.34 / spacing
     widths = lateral * (0.8 + 0.6 * np.abs(y / deep - 0.5))  # the beam is narrowest at the focus
     ends = (float(widths.min()), float(widths.max()))
-    narrow, broad = (ndimage.gaussian_filter(real + 1j * imaginary, (axial, w)) / _norm(axial, w) for w in ends)
+    narrow, broad = (
+        ndimage.gaussian_filter(r + 1j * i, (axial, w)) / _norm(axial, w) for r, i, w in zip(real, imaginary, ends, strict=True)
+    )
     mix = (widths - widths.min()) / max(np.ptp(widths), 1e-9)
     echo = np.sqrt(1 - mix) * narrow + np.sqrt(mix) * broad
     envelope = np.abs(echo)

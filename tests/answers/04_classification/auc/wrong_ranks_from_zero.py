@@ -1,0 +1,13 @@
+# expect: auc-value, auc-one-class: begin at 1
+from scipy.stats import rankdata
+
+
+def auc(scores: np.ndarray, labels: np.ndarray) -> float:
+    sick = labels == 1
+    if sick.all() or not sick.any():
+        raise ValueError("only one class is present, so there is no pair to compare")
+    if np.isnan(scores).any():
+        raise ValueError("at least one of the scores is nan")
+    ranks = rankdata(scores) - 1
+    n_sick, n_healthy = sick.sum(), (~sick).sum()
+    return float((ranks[sick].sum() - n_sick * (n_sick + 1) / 2) / (n_sick * n_healthy))

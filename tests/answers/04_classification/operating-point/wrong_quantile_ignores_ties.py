@@ -1,0 +1,7 @@
+# expect: operating-point-ties: tied scores are called positive together
+def operating_point(
+    val_scores: np.ndarray, val_labels: np.ndarray, test_scores: np.ndarray, test_labels: np.ndarray, specificity: float = 0.9
+) -> dict[str, float]:
+    threshold = np.quantile(val_scores[val_labels == 0], specificity, method="higher")
+    called = test_scores >= threshold
+    return {"threshold": float(threshold), "sensitivity": float(called[test_labels == 1].mean()), "specificity": float((~called)[test_labels == 0].mean())}

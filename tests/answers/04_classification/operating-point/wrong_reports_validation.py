@@ -1,0 +1,11 @@
+# expect: operating-point-split, operating-point-value: report the sensitivity on test
+def operating_point(
+    val_scores: np.ndarray, val_labels: np.ndarray, test_scores: np.ndarray, test_labels: np.ndarray, specificity: float = 0.9
+) -> dict[str, float]:
+    threshold = np.inf
+    for candidate in sorted(set(val_scores.tolist()), reverse=True):
+        if (val_scores[val_labels == 0] < candidate).mean() < specificity:
+            break
+        threshold = candidate
+    called = val_scores >= threshold
+    return {"threshold": float(threshold), "sensitivity": float(called[val_labels == 1].mean()), "specificity": float((~called)[val_labels == 0].mean())}

@@ -1,0 +1,9 @@
+# expect: predictive-values-limits: return nan, don't divide by zero
+def predictive_values(tp: int, fp: int, fn: int, tn: int, prevalence: float) -> tuple[float, float]:
+    if not 0 <= prevalence <= 1:
+        raise ValueError("the prevalence must be a fraction between 0 and 1")
+    if tp + fn == 0 or tn + fp == 0:
+        raise ValueError("the study must hold sick and healthy patients")
+    sens, spec = tp / (tp + fn), tn / (tn + fp)
+    ppv = sens * prevalence / (sens * prevalence + (1 - spec) * (1 - prevalence))
+    return ppv, spec * (1 - prevalence) / (spec * (1 - prevalence) + (1 - sens) * prevalence)

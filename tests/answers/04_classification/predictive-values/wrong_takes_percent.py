@@ -1,0 +1,12 @@
+# expect: predictive-values-limits: a prevalence of 5 is a slip
+def predictive_values(tp: int, fp: int, fn: int, tn: int, prevalence: float) -> tuple[float, float]:
+    prevalence = prevalence / 100 if prevalence > 1 else prevalence
+    if not 0 <= prevalence <= 1:
+        raise ValueError("the prevalence must be a fraction between 0 and 1")
+    if tp + fn == 0 or tn + fp == 0:
+        raise ValueError("the study must hold sick and healthy patients")
+    sens, spec = tp / (tp + fn), tn / (tn + fp)
+    alarm, calm = sens * prevalence + (1 - spec) * (1 - prevalence), spec * (1 - prevalence) + (1 - sens) * prevalence
+    ppv = sens * prevalence / alarm if alarm > 0 else float("nan")
+    npv = spec * (1 - prevalence) / calm if calm > 0 else float("nan")
+    return ppv, npv

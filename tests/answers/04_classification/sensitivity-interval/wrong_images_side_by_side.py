@@ -1,0 +1,15 @@
+# expect: sensitivity-interval-unit: need not lie side by side
+def sensitivity_interval(
+    called: np.ndarray, labels: np.ndarray, patients: np.ndarray, n_resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    names = np.unique(patients)
+    images = [np.flatnonzero(patients == name) for name in names]
+    values = []
+    size = len(labels) // len(names)
+    for _ in range(n_resamples):
+        index = np.concatenate([np.arange(k * size, (k + 1) * size) for k in rng.integers(0, len(names), len(names))])
+        if labels[index].sum() > 0:
+            values.append(called[index][labels[index] == 1].mean())
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

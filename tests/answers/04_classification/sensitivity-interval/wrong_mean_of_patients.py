@@ -1,0 +1,15 @@
+# expect: sensitivity-interval-pooled: pool the images
+def sensitivity_interval(
+    called: np.ndarray, labels: np.ndarray, patients: np.ndarray, n_resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    names = np.unique(patients)
+    images = [np.flatnonzero(patients == name) for name in names]
+    values = []
+    for _ in range(n_resamples):
+        drawn = [images[k] for k in rng.integers(0, len(names), len(names))]
+        each = [called[index][labels[index] == 1].mean() for index in drawn if labels[index].sum() > 0]
+        if each:
+            values.append(np.mean(each))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,14 @@
+# expect: temperature-probabilities: shape of the test logits
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+
+def temperature_scale(splits: dict[str, dict[str, np.ndarray]]) -> tuple[float, np.ndarray]:
+    z, y = splits["val"]["logits"], splits["val"]["labels"]
+
+    def loss(u):
+        return -log_softmax(z / np.exp(u), axis=1)[np.arange(len(y)), y].mean()
+
+    best = minimize_scalar(loss, bounds=(-2.99, 2.99), method="bounded", options={"xatol": 1e-6}).x
+    temperature = float(np.exp(best))
+    return temperature, softmax(z / temperature, axis=1)

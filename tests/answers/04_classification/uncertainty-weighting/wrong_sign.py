@@ -1,0 +1,4 @@
+# expect: uncertainty-weighting-value, uncertainty-weighting-pull, uncertainty-weighting-balance: wrong sign
+def uncertainty_weighted(losses: torch.Tensor, log_variances: torch.Tensor, regression: torch.Tensor) -> torch.Tensor:
+    factor = torch.where(regression, 0.5, 1.0)
+    return (factor * torch.exp(log_variances) * losses + 0.5 * log_variances).sum()
