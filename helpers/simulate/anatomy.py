@@ -37,19 +37,33 @@ def _ellipsoid(x: np.ndarray, y: np.ndarray, z: np.ndarray, centre: tuple, radii
     return ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 + ((z - centre[2]) / radii[2]) ** 2
 
 
-def _tube(x: np.ndarray, y: np.ndarray, z: np.ndarray, start: tuple, end: tuple, radius: float) -> np.ndarray:
-    along = np.subtract(end, start)
-    t = ((x - start[0]) * along[0] + (y - start[1]) * along[1] + (z - start[2]) * along[2]) / (along @ along)
-    t = np.clip(t, 0, 1)
-    gap = [c - s - t * a for c, s, a in zip((x, y, z), start, along, strict=True)]
-    return gap[0] ** 2 + gap[1] ** 2 + gap[2] ** 2 < radius**2
+def _tubes(grid: tuple, bent: tuple, segments: tuple) -> np.ndarray:
+    """Inside of any of the round tubes (start, end, radius), mm.
+
+    Args:
+        grid: the coordinates as given; where they are open axes (np.ix_) only a box around each tube is looked at.
+        bent: the coordinates to use.
+    """
+    result = np.zeros(np.broadcast_shapes(*[b.shape for b in bent]), dtype=bool)
+    is_open = all(g.ndim == 3 and g.size == g.shape[i] for i, g in enumerate(grid))
+    for start, end, radius in segments:
+        box = ...
+        if is_open:
+            reach = radius + 12  # bending moves a point by less than 12 mm
+            ends = [(min(s, e) - reach, max(s, e) + reach) for s, e in zip(start, end, strict=True)]
+            box = tuple(slice(*np.searchsorted(g.ravel(), pair)) for g, pair in zip(grid, ends, strict=True))
+        along = [float(e - s) for s, e in zip(start, end, strict=True)]
+        gap = [b[box] - s for b, s in zip(bent, start, strict=True)]
+        t = np.clip((gap[0] * along[0] + gap[1] * along[1] + gap[2] * along[2]) / sum(a * a for a in along), 0, 1)
+        result[box] |= sum((g - t * a) ** 2 for g, a in zip(gap, along, strict=True)) < radius**2
+    return result
 
 
 def tissues(x: np.ndarray, y: np.ndarray, z: np.ndarray, p: dict[str, float]) -> Masks:
     """Masks of tissues at points in mm (broadcastable arrays)."""
-    x, y, z = _bend(x, y, z, p)
+    grid = (x, y, z)
+    x, y, z = bent = _bend(x, y, z, p)
     m: Masks = {}
-    side = np.where(x > 0, 1.0, -1.0)  # +1 = the patient's right
     across = np.abs(x)
 
     # Rib cage: a rounded box in each axial plane that closes towards the apex. `depth` = mm outside its inner wall.
@@ -75,29 +89,36 @@ def tissues(x: np.ndarray, y: np.ndarray, z: np.ndarray, p: dict[str, float]) ->
     m["fat"] = m["body"] & ~((inner < 1) & trunk) & ~core & ~(neck & (z > 200))
 
     # Mediastinum, heart, great vessels.
-    heart_centre = np.array([-24.0, 22.0, 46.0])
-    c, s = np.cos(p["heart_turn"]), np.sin(p["heart_turn"])
-    hx, hy, hz = x - heart_centre[0], y - heart_centre[1], z - heart_centre[2]
-    long_axis, cross = -c * hx * 0.85 + s * hy * 0.35 - 0.45 * hz, s * hx + c * hy * 0.8
-    up = hz * 0.9 - 0.35 * c * hx
     k = p["heart"]
-    m["heart"] = (long_axis / (70 * k)) ** 2 + (cross / (48 * k)) ** 2 + (up / (44 * k)) ** 2 < 1
-    m["heart"] |= _ellipsoid(x, y, z, (20, 8, 50), (30 * k, 38 * k, 42 * k)) < 1  # right atrium
-    aorta = _tube(x, y, z, (6, 14, 80), (6, 8, 178), 15) | _tube(x, y, z, (6, 8, 178), (-26, -36, 182), 13)
-    aorta |= _tube(x, y, z, (-26, -36, 182), (-22, -44, -80), 12)
-    trunk_artery = _tube(x, y, z, (-18, 28, 95), (-26, 0, 140), 14) | _tube(x, y, z, (-26, 0, 140), (-50, -22, 138), 10)
-    right_artery = _tube(x, y, z, (-22, 4, 128), (46, -14, 124), 10) | _tube(x, y, z, (46, -14, 124), (56, -20, 96), 8)
-    left_low = _tube(x, y, z, (-50, -22, 138), (-56, -28, 104), 8)
-    cava = _tube(x, y, z, (28, 6, 80), (26, 6, 205), 9)
-    m["great_vessels"] = aorta | trunk_artery | right_artery | left_low | cava
+    axis = np.array([-np.cos(p["heart_turn"]), 0.55, -np.sin(p["heart_turn"])])  # from the base to the apex: left, forwards, down
+    axis = axis / np.sqrt(axis @ axis)
+    hx, hy, hz = x + 20, y - 16, z - 52
+    long = (hx * axis[0] + hy * axis[1] + hz * axis[2]) / (64 * k)
+    short = (hx**2 + hy**2 + hz**2 - (64 * k * long) ** 2) / (45 * k * (1 - 0.18 * long)) ** 2
+    m["heart"] = long**2 + short < 1
+    m["heart"] |= _ellipsoid(x, y, z, (17, 6, 54), (29 * k, 36 * k, 40 * k)) < 1  # right atrium
+    m["great_vessels"] = _tubes(
+        grid,
+        bent,
+        (
+            ((6, 14, 80), (6, 8, 178), 15),  # aorta
+            ((6, 8, 178), (-26, -36, 182), 13),
+            ((-26, -36, 182), (-22, -44, -80), 12),
+            ((-18, 28, 95), (-26, 0, 140), 14),  # pulmonary arteries
+            ((-26, 0, 140), (-50, -22, 138), 10),
+            ((-50, -22, 138), (-56, -28, 104), 8),
+            ((-22, 4, 128), (46, -14, 124), 10),
+            ((46, -14, 124), (56, -20, 96), 8),
+            ((28, 6, 80), (26, 6, 205), 9),  # superior vena cava
+        ),
+    )
     waist = 15 + 16 * np.clip(-(y + 10) / 50, 0, 1) + 14 * np.clip((z - 165) / 60, 0, 1) + 10 * np.clip((60 - z) / 60, 0, 1)
     mediastinum = across < waist
-    m["airway"] = _tube(x, y, z, (0, -22, 150), (0, -4, 300), 8.5)
-    for sign, out in ((1, 44), (-1, -52)):
-        m["airway"] |= _tube(x, y, z, (0, -22, 152), (out, -30, 118 if sign > 0 else 122), 6)
+    bronchi = (((0, -22, 152), (44, -30, 118), 6), ((0, -22, 152), (-52, -30, 122), 6))
+    m["airway"] = _tubes(grid, bent, (((0, -22, 150), (0, -4, 300), 8.5), *bronchi))
 
     # Lungs above the domes of the diaphragm.
-    dome = np.where(side > 0, p["right_dome"], p["left_dome"])
+    dome = np.where(x > 0, np.float32(p["right_dome"]), np.float32(p["left_dome"]))
     r2 = ((across - 66) / 78) ** 2 + ((y - 4) / 92) ** 2
     floor = dome - 52 * r2**1.25 + 8 * np.clip(y / 90, -1, 1)
     lung = (ring < 1) & (z > floor) & (z < p["apex"]) & ~mediastinum & ~m["heart"] & ~m["great_vessels"] & ~m["airway"]
@@ -128,8 +149,9 @@ def tissues(x: np.ndarray, y: np.ndarray, z: np.ndarray, p: dict[str, float]) ->
     m["marrow"] = m["rib"] & (band < 0.42)
     front = deep + middle + 8
     m["sternum"] = (across < 17 + 8 * (z > 178)) & (np.abs(y - front) < 6.5) & (z > 62) & (z < 208)
-    clavicle = _tube(across, y, z, (16, p["half_depth"] * 0.52, 206), (85, p["half_depth"] * 0.42, 222), 6.5)
-    clavicle |= _tube(across, y, z, (85, p["half_depth"] * 0.42, 222), (158, -6, 226), 6.5)
+    collar = [(16.0, p["half_depth"] * 0.52, 206.0), (85.0, p["half_depth"] * 0.42, 222.0), (158.0, -6.0, 226.0)]
+    both = [[(sign * c[0], *c[1:]) for c in collar] for sign in (-1, 1)]
+    clavicle = _tubes(grid, bent, tuple((c[i], c[i + 1], 6.5) for c in both for i in (0, 1)))
     blade = (np.abs(depth - 20 - 0.10 * np.clip(across - 90, 0, None)) < 2.6) & (y < -10)
     blade &= (across > 62 + 0.25 * (195 - z)) & (z > 92) & (z < 208)
     head = _ellipsoid(across, y, z, (170, -12, 196), (22, 23, 24))

@@ -16,7 +16,7 @@ MU_WATER = 0.0193  # 1/mm at 70 keV, between 0.02059 at 60 and 0.01837 at 80 keV
 class Radiograph:
     """A frontal chest film as shown: row 0 superior, column 0 the patient's right. Arrays (rows, columns)."""
 
-    image: np.ndarray  # float32, 0 to 1, dense tissue bright
+    image: np.ndarray  # float32, 0 to 1, dense tissue bright, detail lifted for display
     counts: np.ndarray  # int64, detected photons
     line_integral: np.ndarray  # float32, sum of mu * length, no noise
     lungs: np.ndarray  # bool, more than 15 mm of lung in the beam
@@ -82,9 +82,9 @@ def radiograph(
     line = project(attenuation(hu))
     counts = generator(seed, "film").poisson(photons * np.exp(-line))
     density = -np.log(np.maximum(counts, 1) / photons)
-    body = line[line > 0.2]
-    low, high = np.percentile(body, [2, 99])
-    image = np.clip((density - 0.85 * low) / (1.05 * high - 0.85 * low), 0, 1) ** 0.85
+    shown = density + 0.9 * (density - ndimage.gaussian_filter(density, 14.0 / spacing))  # detail is lifted, as digital units do
+    low, high = np.percentile(shown[line > 0.2], [2, 99])
+    image = np.clip((shown - 0.85 * low) / (1.05 * high - 0.85 * low), 0, 1)
     return Radiograph(
         image.astype(np.float32),
         counts,

@@ -51,7 +51,11 @@ def blood(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) ->
 
     rows = list(zip(*[_BLOOD[label] for label in labels], strict=True))
     scalar = [col(np.array(values)) for values in rows[:4]]
-    stain = rng.normal(0, 0.018, (n, 3)) + rng.normal(0, 0.025, (n, 1))
+    blend = [  # cells of a class differ, and look in part like the average cell
+        0.55 * np.array(values) + 0.45 * np.mean([cell[k] for cell in _BLOOD[:7]], axis=0) + rng.normal(0, 0.03, (n, 3))
+        for k, values in ((4, rows[4]), (6, rows[6]), (7, rows[7]))
+    ]
+    stain = rng.normal(0, 0.03, (n, 3)) + rng.normal(0, 0.03, (n, 1))
     image = np.broadcast_to((np.array([0.93, 0.86, 0.80]) + stain)[:, None, None, :], (n, _SIZE, _SIZE, 3)).astype(np.float32)
     for _ in range(4):  # red cells: pale in the middle
         cx, cy, r = col(rng.uniform(-1.2, 1.2, n)), col(rng.uniform(-1.2, 1.2, n)), col(rng.uniform(0.36, 0.44, n))
@@ -59,25 +63,25 @@ def blood(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) ->
         distance = np.hypot(x - cx, y - cy)
         image = _mix(image, np.array([0.86, 0.62, 0.60]), far * _step(r - distance, 0.08) * (0.75 - 0.4 * _step(0.5 * r - distance, 0.3)))
 
-    size = scalar[0] * col(per_patient(patients, 0.82, 1.18, rng))
-    px, py = x - col(rng.uniform(-0.12, 0.12, n)), y - col(rng.uniform(-0.12, 0.12, n))
+    size = scalar[0] * col(per_patient(patients, 0.72, 1.3, rng, 0.4))
+    px, py = x - col(rng.uniform(-0.3, 0.3, n)), y - col(rng.uniform(-0.3, 0.3, n))
     wobble = 1 + 0.06 * smooth_noise((_SIZE, _SIZE), 14, rng, batch=n)
     cell = _step(size * wobble - np.hypot(px, py), 0.07)
-    image = _mix(image, np.array(rows[4]) + stain, cell * 0.95)
+    image = _mix(image, blend[0] + stain, cell * 0.95)
     fine = smooth_noise((_SIZE, _SIZE), 2.2, rng, batch=n)
     granules = col(np.array(rows[5])) * _step(fine - 0.35, 0.5) * cell
-    image = _mix(image, np.array(rows[6]) + stain, granules * 0.8)
+    image = _mix(image, blend[1] + stain, granules * 0.8)
 
     lobes, spread = np.array(rows[2]), scalar[3] * size * 0.62
     turn, bend = rng.uniform(0, 2 * np.pi, n), rng.uniform(0.75, 1.25, n)
     nucleus = np.zeros_like(cell)
     for k in range(4):
         angle = col(turn + bend * 1.5 * (k - (lobes - 1) / 2) + rng.normal(0, 0.15, n))
-        radius = size * scalar[1] * col(rng.uniform(0.88, 1.08, n))
+        radius = size * scalar[1] * col(rng.uniform(0.8, 1.15, n))
         place = np.hypot(px - spread * np.cos(angle), py - spread * np.sin(angle))
         nucleus = np.maximum(nucleus, col(k < lobes) * _step(radius * wobble - place, 0.08))
     chromatin = smooth_noise((_SIZE, _SIZE), 3.5, rng, batch=n)
-    image = _mix(image, np.array(rows[7]) + stain, nucleus * (0.9 + 0.07 * chromatin))
+    image = _mix(image, blend[2] + stain, nucleus * (0.9 + 0.07 * chromatin))
     image = image * col(rng.uniform(0.9, 1.06, n))[..., None] + rng.normal(0, 0.015, image.shape).astype(np.float32)
     return _halve(image), labels
 
@@ -90,7 +94,11 @@ def path(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -> 
         which = np.flatnonzero(labels == label)
         if len(which):
             eosin[which], blue[which] = _texture(label, len(which), rng)
-    strength = [per_patient(patients, 0.7, 1.3, rng)[:, None, None] for _ in range(2)]
+    # A tile of tissue holds some of its neighbour; glass and fat keep to themselves.
+    other = np.where(np.isin(labels, (0, 1)), np.arange(n), rng.permutation(n))
+    share = _step(smooth_noise((_SIZE, _SIZE), 30, rng, batch=n) - rng.uniform(0.3, 1.6, (n, 1, 1)), 0.5).astype(np.float32)
+    eosin, blue = eosin + (eosin[other] - eosin) * share, blue + (blue[other] - blue) * share
+    strength = [per_patient(patients, 0.4, 1.7, rng)[:, None, None] for _ in range(2)]
     vectors = STAINS.astype(np.float32)
     density = (blue * strength[0])[..., None] * vectors[0] + (eosin * strength[1])[..., None] * vectors[1]
     light = per_patient(patients, 0.90, 0.98, rng)[:, None, None, None]

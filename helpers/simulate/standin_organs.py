@@ -15,9 +15,9 @@ def organs(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -
     n = len(labels)
     axis = ((np.arange(_SIZE, dtype=np.float32) + 0.5) / _SIZE * 2 - 1)[None]
     hu = np.empty((n, _SIZE, _SIZE), dtype=np.float32)
-    angle = rng.uniform(-0.2, 0.2, n)
-    zoom = per_patient(patients, 0.85, 1.2, rng)
-    shift = rng.uniform(-0.12, 0.12, (2, n))
+    angle = rng.uniform(-0.4, 0.4, n)
+    zoom = per_patient(patients, 0.6, 1.3, rng)
+    shift = rng.uniform(-0.35, 0.35, (2, n))
     for label in range(11):
         which = np.flatnonzero(labels == label)
         if not len(which):
@@ -28,7 +28,10 @@ def organs(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -
         # Every organ is drawn as if the midline lay at larger x; left ones, at the right of the picture, are mirrored.
         mirrored = label in (_FEMUR_L, _KIDNEY_L, _LUNG_L, _SPLEEN)
         hu[which] = _organ(label, -x if mirrored else x, y, len(which), rng)
-    hu += 14 * smooth_noise((_SIZE, _SIZE), 2, rng, batch=n) + rng.normal(0, 1, (n, 1, 1)) * 12
+    # Contrast phase and noise differ from scan to scan.
+    scale = rng.uniform(0.55, 1.1, (n, 1, 1)).astype(np.float32)
+    hu = np.where(hu > -300, hu * scale + rng.normal(0, 25, (n, 1, 1)), hu).astype(np.float32)
+    hu += rng.uniform(15, 70, (n, 1, 1)).astype(np.float32) * smooth_noise((_SIZE, _SIZE), 2.5, rng, batch=n)
     small = hu.reshape(n, 28, 2, 28, 2).mean(axis=(2, 4))
     return np.round(np.clip((small + 350) / 800, 0, 1) * 255).astype(np.uint8), labels
 

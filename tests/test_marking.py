@@ -1,0 +1,90 @@
+"""From submissions to feedback on the command line, and the check that a student runs at home."""
+
+import shutil
+
+import nbformat
+import pytest
+
+from grading import __main__ as cli
+from grading import home
+from grading.record import read_grades
+from grading.release import as_text, instructor_notebook, released_text, write_course
+
+NAME = "98_made_up"
+
+
+@pytest.fixture
+def course(made_up, tmp_path):
+    """A course directory with the made-up lecture, and three students: one right, one half right, one who wrote nothing."""
+    folder = write_course(tmp_path / "course", [str(made_up)])
+    text = {"right": as_text(instructor_notebook(made_up)), "empty": released_text(made_up)}
+    release = folder / "release" / NAME / f"{NAME}.ipynb"
+    release.parent.mkdir(parents=True)
+    release.write_text(text["empty"], encoding="utf-8")
+    half = nbformat.reads(text["empty"], as_version=4)
+    right = nbformat.reads(text["right"], as_version=4)
+    sources = {cell.id: cell.source for cell in right.cells}
+    for cell in half.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == "background-mean":
+            cell.source = sources[cell.id]
+    text["half"] = nbformat.writes(half)
+    for student, content in text.items():
+        place = folder / "submitted" / student / NAME
+        place.mkdir(parents=True)
+        (place / f"{NAME}.ipynb").write_text(content, encoding="utf-8")
+    return folder
+
+
+def test_from_submissions_to_feedback(course, capsys):
+    assert cli.main(["autograde", NAME, "--course", str(course), "--workers", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "3 submissions graded" in said and "median 3 of 5" in said
+    points = {(row["student"], row["exercise"]): (float(row["points"]), row["reason"]) for row in read_grades(course / "grades.csv")}
+    assert points["right", "background-mean"] == (3, "") and points["right", "weighting"] == (2, "")
+    assert points["half", "background-mean"] == (3, "") and points["half", "weighting"][0] == 0
+    assert points["empty", "weighting"][0] == 0 and "NotImplementedError" in points["empty", "weighting"][1]
+
+    assert cli.main(["feedback", NAME, "--course", str(course)]) == 0
+    pages = {page.parent.parent.name: page.read_text(encoding="utf-8") for page in course.glob("feedback/*/*/*.html")}
+    assert set(pages) == {"right", "half", "empty"}
+    assert "write combined" in pages["half"]
+    assert not any("HIDDEN TESTS" in page for page in pages.values())
+    hidden = [cell.source.split("### BEGIN HIDDEN TESTS")[1] for cell in read_source(course) if "HIDDEN TESTS" in cell.source]
+    lines = [line.strip() for text in hidden for line in text.splitlines() if line.strip().startswith("assert")]
+    assert lines and not any(line in page for line in lines for page in pages.values())
+
+
+def read_source(course):
+    """The instructor's cells."""
+    return nbformat.read(course / "source" / NAME / f"{NAME}.ipynb", as_version=4).cells
+
+
+def test_nbgraders_own_export_reads_the_gradebook(course, tmp_path):
+    from nbgrader.api import Gradebook
+
+    assert cli.main(["autograde", NAME, "--course", str(course), "--workers", "1"]) == 0
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
+        scores = {student: book.find_submission(NAME, student).score for student in ("right", "half", "empty")}
+        assert scores == {"right": 5, "half": 3, "empty": 0}
+        assert book.find_submission(NAME, "right").needs_manual_grade  # its reflection
+        assert not book.find_submission(NAME, "empty").needs_manual_grade
+
+
+def test_feedback_before_grading_is_one_sentence(course, capsys):
+    shutil.rmtree(course / "autograded", ignore_errors=True)
+    assert cli.main(["feedback", NAME, "--course", str(course)]) == 2
+    assert "autograde" in capsys.readouterr().err
+
+
+def test_nobody_handed_in(course, capsys):
+    shutil.rmtree(course / "submitted")
+    assert cli.main(["autograde", NAME, "--course", str(course)]) == 2
+    assert "Nobody handed in 98_made_up" in capsys.readouterr().err
+
+
+def test_check_at_home(course):
+    submitted = course / "submitted" / "half" / NAME / f"{NAME}.ipynb"
+    outcomes, notes = home.check(submitted, released=course / "release" / NAME / f"{NAME}.ipynb")
+    right = {outcome.check for outcome in outcomes if not outcome.reason}
+    assert right == {"background-mean-value", "background-mean-empty"} and not notes
+    assert all("combined" in outcome.reason for outcome in outcomes if outcome.check not in right)
