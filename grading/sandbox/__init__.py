@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from grading.sandbox import wire
 from grading.sandbox.jail import JailError, command, requirements
 
@@ -25,7 +23,7 @@ class Limits:
 
     Attributes:
         seconds: wall time of the whole submission; cell_seconds: of one cell or call.
-        memory: bytes of all its processes together; disk: bytes in /tmp.
+        memory: bytes of all its processes together; disk: bytes in /tmp, and as many again in /dev/shm.
         processes: how many at once, threads included; answer: bytes of one answer.
     """
 
@@ -44,9 +42,8 @@ class Ended(RuntimeError):
 class Process:
     """One submission's process, as the judge holds it."""
 
-    def __init__(self, sandbox: "Sandbox", number: int, stream: socket.socket, limits: Limits) -> None:
-        self._sandbox, self._number, self._stream, self._limits = sandbox, number, stream, limits
-        self._deadline = time.monotonic() + limits.seconds
+    def __init__(self, sandbox: "Sandbox", number: int, stream: socket.socket, limits: Limits, deadline: float) -> None:
+        self._sandbox, self._number, self._stream, self._limits, self._deadline = sandbox, number, stream, limits, deadline
         self.ended, self.keeper = "", 0
 
     def ask(self, message: dict, blobs: list[bytes] = ()) -> tuple[dict, list[bytes]]:
@@ -73,12 +70,13 @@ class Process:
         finally:
             stop_at.cancel()
         if "broken" in answer:
-            self.stop(f"the process of the submission could not start: {str(answer['broken'])[:300]}")
+            self.stop("the process of the submission broke down")
         return answer, parts
 
     def _time_over(self, in_all: bool) -> None:
         self.ended = f"it took longer than {self._limits.seconds if in_all else self._limits.cell_seconds} s and was stopped"
-        self._stream.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._stream.shutdown(socket.SHUT_RDWR)
 
     def stop(self, why: str = "the submission is done") -> None:
         """End the process for good and raise `Ended`."""
@@ -134,17 +132,25 @@ class Sandbox:
             self.close()
             raise JailError(f"The jail did not start, so nothing is graded. It said: {said or 'nothing'}")
         self.seconds, self.failed = told["ready"], told["failed"]
+        self._own = max(map(_held, _family(self._server.pid, _children())), default=0)  # pages that every submission shares
         self._watching, self._ready = threading.Event(), True
         threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def _order(self, order: dict, hand: list[int] = ()) -> dict:
-        with self._lock:
-            socket.send_fds(self._control, [json.dumps(order).encode()], hand)
-            return json.loads(self._control.recv(65536) or b'{"problem": "the fork server is gone"}')
+        try:
+            with self._lock:
+                socket.send_fds(self._control, [json.dumps(order).encode()], hand)
+                return json.loads(self._control.recv(65536))
+        except (OSError, ValueError):
+            return {"problem": "the fork server is gone"}
 
-    def spawn(self, limits: Limits = Limits()) -> Process:
+    def spawn(self, limits: Limits = Limits(), deadline: float | None = None) -> Process:
         """A new process for one submission, in namespaces of its own.
+
+        Args:
+            limits: what it may use.
+            deadline: on the monotonic clock, when its time is over; by default as the limits say, from now.
 
         Raises:
             JailError: it could not be made.
@@ -158,7 +164,7 @@ class Sandbox:
         if "problem" in answer:
             ours.close()
             raise JailError(f"A process for the submission could not be made: {answer['problem']}")
-        process = Process(self, number, ours, limits)
+        process = Process(self, number, ours, limits, deadline or time.monotonic() + limits.seconds)
         process.keeper = answer["keeper"]
         self._live[number] = process
         return process
@@ -169,20 +175,21 @@ class Sandbox:
             self._order({"order": "end", "id": number})
 
     def memory(self) -> dict[int, int]:
-        """Keeper's process id in the jail -> bytes that this submission's processes hold for themselves, the server's pages not counted."""
+        """Keeper's process id in the jail -> bytes that this submission's processes hold, each page shared out among those who hold it."""
+        keepers = {live.keeper for live in list(self._live.values())}
         found: dict[int, int] = {}
-        with contextlib.suppress(psutil.Error, OSError):
-            for process in psutil.Process(self._server.pid).children(recursive=True):
-                inside = _ids(process.pid)
-                if len(inside) == 2 and inside[1] in {live.keeper for live in list(self._live.values())}:
-                    found[inside[1]] = sum(map(_own_bytes, process.children(recursive=True)))
+        children = _children()
+        for pid in _family(self._server.pid, children):
+            inside = _ids(pid)
+            if len(inside) == 2 and inside[1] in keepers:  # a student's own processes have three ids or more
+                found[inside[1]] = sum(map(_held, _family(pid, children)))
         return found
 
     def _watch(self) -> None:
         while not self._watching.wait(0.25):
             used = self.memory() if self._live else {}
             for process in list(self._live.values()):
-                if not process.ended and used.get(process.keeper, 0) > process._limits.memory * 1.1:
+                if not process.ended and used.get(process.keeper, 0) > process._limits.memory + self._own:
                     process.ended = f"it used more than {process._limits.memory / 2**30:.1f} GB of memory and was stopped"
                     self.end(process._number)
 
@@ -208,15 +215,39 @@ class Sandbox:
         self.close()
 
 
+def _children() -> dict[int, list[int]]:
+    """Process id -> those of its children, for all that this machine shows."""
+    found: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                parent = Path(f"/proc/{entry}/stat").read_bytes().rpartition(b")")[2].split()[1]
+                found.setdefault(int(parent), []).append(int(entry))
+    return found
+
+
+def _family(pid: int, children: dict[int, list[int]]) -> list[int]:
+    """The descendants of a process."""
+    found = list(children.get(pid, ()))
+    for each in found:
+        found += children.get(each, ())
+    return found
+
+
 def _ids(pid: int) -> list[int]:
-    """A process's ids, from this namespace inwards."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("NSpid:"):
-            return [int(number) for number in line.split()[1:]]
+    """A process's ids, from this namespace inwards; none if it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():  # its name may be any bytes
+            if line.startswith(b"NSpid:"):
+                return [int(number) for number in line.split()[1:]]
     return []
 
 
-def _own_bytes(process: psutil.Process) -> int:
-    with contextlib.suppress(psutil.Error, OSError):
-        return process.memory_full_info().uss
+def _held(pid: int) -> int:
+    """Bytes of anonymous and shared memory that a process holds; of pages shared by n processes, the n-th part."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        kilobytes = dict(line.split()[:2] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+        return 1024 * (int(kilobytes["Pss_Anon:"]) + int(kilobytes["Pss_Shmem:"]))
+    with contextlib.suppress(OSError, ValueError):  # it is ending, may not be looked into, or the kernel is old
+        return os.sysconf("SC_PAGE_SIZE") * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return 0

@@ -1,6 +1,7 @@
 """The outer wall: the bubblewrap command in which the fork server lives. It holds what a submission may read, and nothing else."""
 
 import os
+import platform
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 NOBODY = 65534
+MACHINES = ("x86_64", "aarch64")  # those that `calls` has a filter for
 
 
 class JailError(RuntimeError):
@@ -19,6 +21,8 @@ def requirements() -> list[str]:
     missing = []
     if sys.platform != "linux":
         return ["Grading in a jail needs Linux: grade on a Linux machine, in WSL 2 or in a Linux container."]
+    if platform.machine() not in MACHINES:
+        missing.append(f"Grading in a jail needs one of the processors {' and '.join(MACHINES)}, and this is {platform.machine()}.")
     if shutil.which("bwrap") is None:
         missing.append("bubblewrap is missing: `apt install bubblewrap` or `dnf install bubblewrap`.")
     if os.getuid() == 0 and shutil.which("setpriv") is None:
@@ -73,11 +77,12 @@ def command(control: int, modules: list[str], data: Path | None = None) -> list[
         readable.append(python)
     if data is not None and data.is_dir():
         readable.append(data.resolve())
-    options = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    options = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail"]
     options += ["--die-with-parent", "--new-session", "--clearenv", *_system(), *_parents(readable)]
     for path in readable:
         options += ["--ro-bind", str(path), str(path)]
-    options += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"]
+    options += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
+    options += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     environment = {
         "PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "HOME": "/tmp", "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8",
         "MPLBACKEND": "agg", "MPLCONFIGDIR": "/tmp", "OMP_NUM_THREADS": "1", "DLMIA_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1",

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 
+import calls
 import student
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -40,7 +41,7 @@ def _unshare() -> None:
 
 
 def _shut_in(limits: dict) -> None:
-    """Private /tmp and /dev/shm, no view of other processes, no rights, bounded resources."""
+    """Private /tmp and /dev/shm, no view of other processes, no rights, bounded resources, few system calls."""
     _do(_LIBC.mount(b"none", b"/", None, _PRIVATE, None), "private mounts")
     facts = {}
     for name in ("cpuinfo", "meminfo"):
@@ -65,12 +66,16 @@ def _shut_in(limits: dict) -> None:
         (resource.RLIMIT_DATA, int(limits["memory"])),
         (resource.RLIMIT_FSIZE, disk),
         (resource.RLIMIT_NPROC, int(limits["processes"])),
-        (resource.RLIMIT_NOFILE, 256),
+        (resource.RLIMIT_NOFILE, 128),
+        (resource.RLIMIT_STACK, 64 * 2**20),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_CPU, int(limits["seconds"]) + 5),
     ):
+        most = resource.getrlimit(kind)[1]
+        value = value if most == resource.RLIM_INFINITY else min(value, most)
         resource.setrlimit(kind, (value, value))
+    calls.restrict()
 
 
 def _become_student(channel: socket.socket, limits: dict) -> None:

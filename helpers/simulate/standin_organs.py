@@ -31,7 +31,7 @@ def organs(labels: np.ndarray, patients: np.ndarray, rng: np.random.Generator) -
     # Contrast phase and noise differ from scan to scan.
     scale = rng.uniform(0.55, 1.1, (n, 1, 1)).astype(np.float32)
     hu = np.where(hu > -300, hu * scale + rng.normal(0, 25, (n, 1, 1)), hu).astype(np.float32)
-    hu += rng.uniform(15, 70, (n, 1, 1)).astype(np.float32) * smooth_noise((_SIZE, _SIZE), 2.5, rng, batch=n)
+    hu += rng.uniform(10, 36, (n, 1, 1)).astype(np.float32) * smooth_noise((_SIZE, _SIZE), 2.5, rng, batch=n)
     small = hu.reshape(n, 28, 2, 28, 2).mean(axis=(2, 4))
     return np.round(np.clip((small + 350) / 800, 0, 1) * 255).astype(np.uint8), labels
 
