@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from grading.sandbox import wire
+from grading.sandbox import memory, wire
 from grading.sandbox.jail import JailError, command, requirements
 
 __all__ = ["Ended", "JailError", "Limits", "Process", "Sandbox", "requirements"]
@@ -132,7 +132,7 @@ class Sandbox:
             self.close()
             raise JailError(f"The jail did not start, so nothing is graded. It said: {said or 'nothing'}")
         self.seconds, self.failed = told["ready"], told["failed"]
-        self._own = max(map(_held, _family(self._server.pid, _children())), default=0)  # pages that every submission shares
+        self._own = memory.of_server(self._server.pid)
         self._watching, self._ready = threading.Event(), True
         threading.Thread(target=self._watch, daemon=True).start()
         return self
@@ -174,21 +174,11 @@ class Sandbox:
         if self._live.pop(number, None) is not None:
             self._order({"order": "end", "id": number})
 
-    def memory(self) -> dict[int, int]:
-        """Keeper's process id in the jail -> bytes that this submission's processes hold, each page shared out among those who hold it."""
-        keepers = {live.keeper for live in list(self._live.values())}
-        found: dict[int, int] = {}
-        children = _children()
-        for pid in _family(self._server.pid, children):
-            inside = _ids(pid)
-            if len(inside) == 2 and inside[1] in keepers:  # a student's own processes have three ids or more
-                found[inside[1]] = sum(map(_held, _family(pid, children)))
-        return found
-
     def _watch(self) -> None:
         while not self._watching.wait(0.25):
-            used = self.memory() if self._live else {}
-            for process in list(self._live.values()):
+            live = list(self._live.values())
+            used = memory.of_submissions(self._server.pid, [process.keeper for process in live]) if live else {}
+            for process in live:
                 if not process.ended and used.get(process.keeper, 0) > process._limits.memory + self._own:
                     process.ended = f"it used more than {process._limits.memory / 2**30:.1f} GB of memory and was stopped"
                     self.end(process._number)
@@ -202,6 +192,7 @@ class Sandbox:
         if hasattr(self, "_watching"):
             self._watching.set()
         self._control.close()
+        os.close(self._errors)
         try:
             self._server.wait(5)
         except subprocess.TimeoutExpired:
@@ -213,41 +204,3 @@ class Sandbox:
 
     def __exit__(self, *_: Any) -> None:
         self.close()
-
-
-def _children() -> dict[int, list[int]]:
-    """Process id -> those of its children, for all that this machine shows."""
-    found: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError):
-                parent = Path(f"/proc/{entry}/stat").read_bytes().rpartition(b")")[2].split()[1]
-                found.setdefault(int(parent), []).append(int(entry))
-    return found
-
-
-def _family(pid: int, children: dict[int, list[int]]) -> list[int]:
-    """The descendants of a process."""
-    found = list(children.get(pid, ()))
-    for each in found:
-        found += children.get(each, ())
-    return found
-
-
-def _ids(pid: int) -> list[int]:
-    """A process's ids, from this namespace inwards; none if it is gone."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():  # its name may be any bytes
-            if line.startswith(b"NSpid:"):
-                return [int(number) for number in line.split()[1:]]
-    return []
-
-
-def _held(pid: int) -> int:
-    """Bytes of anonymous and shared memory that a process holds; of pages shared by n processes, the n-th part."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        kilobytes = dict(line.split()[:2] for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
-        return 1024 * (int(kilobytes["Pss_Anon:"]) + int(kilobytes["Pss_Shmem:"]))
-    with contextlib.suppress(OSError, ValueError):  # it is ending, may not be looked into, or the kernel is old
-        return os.sysconf("SC_PAGE_SIZE") * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return 0

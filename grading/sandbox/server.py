@@ -119,7 +119,8 @@ def _spawn(channel: socket.socket, limits: dict, control: socket.socket) -> tupl
             os.write(writing, str(child).encode())
             os.close(writing)
             channel.close()
-            os.waitpid(child, 0)
+            while True:  # the student's number in this namespace stays taken, so that the server can't stop another by mistake
+                signal.pause()
         except BaseException as problem:
             try:
                 os.write(writing, f"! {problem}".encode())
@@ -168,10 +169,8 @@ def main() -> None:
                 answer = {"spawned": order["id"], "keeper": running[order["id"]][0]}
             else:
                 keeper, child = running.pop(order["id"])
-                try:
-                    os.kill(child, signal.SIGKILL)  # process 1 of its namespace: all of them go with it
-                except ProcessLookupError:
-                    pass
+                os.kill(child, signal.SIGKILL)  # process 1 of its namespace: all of them go with it
+                os.kill(keeper, signal.SIGKILL)
                 os.waitpid(keeper, 0)
                 answer = {"ended": order["id"]}
         except (OSError, KeyError) as problem:

@@ -1,6 +1,7 @@
 """The process that runs a student's cells and answers calls, inside the jail. It decides no point and nobody trusts it.
 
-It speaks `wire` on one socket. Operations: `run` a cell, tell what `names` are, `call` something, `read` an attribute or item.
+It speaks `wire` on one socket. Operations: `run` a cell, define what is `given`, tell what `names` are, `call` something, `read` an
+attribute or item, tell the `state` of a model.
 """
 
 import ast
@@ -12,6 +13,7 @@ import sys
 import traceback
 from typing import Any
 
+import cells
 import numpy as np
 import wire
 
@@ -42,22 +44,6 @@ def reseed(seed: int) -> None:
         sys.modules["torch"].manual_seed(seed)
 
 
-def _plain(source: str) -> str:
-    """A cell's source as Python: IPython's magics and shell lines become comments, they have no place in grading."""
-    try:
-        ast.parse(source)
-        return source
-    except (SyntaxError, ValueError):
-        pass
-    if source.startswith("%%"):
-        return ""
-    lines = []
-    for line in source.split("\n"):
-        text = line.lstrip()
-        lines.append(line[: len(line) - len(text)] + "pass  # " + text if text[:1] in ("%", "!", "?") else line)
-    return "\n".join(lines)
-
-
 class Student:
     """A notebook's namespace and the objects that calls have left behind."""
 
@@ -68,6 +54,7 @@ class Student:
         self.names = self.module.__dict__
         self.names["__builtins__"] = __builtins__
         self.names["display"] = lambda *_args, **_options: None
+        self.names["get_ipython"] = cells.Shell
         sys.modules["__main__"] = self.module
         self.kept: dict[int, Any] = {}
         self.cells = 0
@@ -90,11 +77,10 @@ class Student:
             raise NameError(f"name '{tree['name']}' is not defined")
         return self.names[tree["name"]]
 
-    def answer(self, value: Any, **more: Any) -> tuple[dict, list[bytes]]:
+    def answer(self, value: Any, changed: dict | None = None, **more: Any) -> tuple[dict, list[bytes]]:
         blobs: list[bytes] = []
         tree = wire.encode(value, blobs, self.keep)
-        changed = {key: wire.encode(item, blobs) for key, item in more.pop("changed", {}).items()}
-        return {"value": tree, "changed": changed, **more}, blobs
+        return {"value": tree, "changed": {key: wire.encode(item, blobs) for key, item in (changed or {}).items()}, **more}, blobs
 
     # -- operations ---------------------------------------------------------------------------------------------------------
 
@@ -104,7 +90,7 @@ class Student:
         self.cells += 1
         name = f"<cell {self.cells}>"
         out, error, shown = _Capped(), None, ""
-        source = _plain(message["source"])
+        source = cells.plain(message["source"])
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
             try:
@@ -133,43 +119,59 @@ class Student:
 
     def names_are(self, message: dict) -> tuple[dict, list[bytes]]:
         """For each asked name: its value if it is plain data, a reference if it is not, nothing if it isn't defined."""
-        found = {name: self.names[name] for name in message["names"] if name in self.names}
-        return self.answer(found)
+        return self.answer({name: self.names[name] for name in message["names"] if name in self.names})
+
+    def given(self, message: dict) -> tuple[dict, list[bytes]]:
+        """References to functions of the course that call the student's: defined apart, so that no name of the student's replaces them."""
+        apart = dict(self.names)
+        with contextlib.redirect_stdout(_Capped()), contextlib.redirect_stderr(_Capped()):
+            exec(compile(message["source"], "<given>", "exec"), apart)
+        return self.answer({name: apart[name] for name in message["names"]})
 
     def call(self, message: dict, blobs: list[bytes]) -> tuple[dict, list[bytes]]:
-        """Call something; arrays, lists and dicts among the arguments that the call changed go back too."""
+        """Call something; with `in_place`, the arrays, lists and dicts among the arguments go back as the call left them."""
         decode = wire.Decoder(blobs, self.find)
-        target = self.find(message["target"])
-        arguments = decode(message["args"])
-        options = decode(message["kwargs"])
-        places = {**dict(enumerate(arguments)), **options}
-        before = {str(key): wire.fingerprint(item) for key, item in places.items() if wire.mutable(item)}
+        arguments, options = decode(message["args"]), decode(message["kwargs"])
+        places = {**{str(number): item for number, item in enumerate(arguments)}, **options}
         reseed(message["seed"])
         out = _Capped()
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-                value = target(*arguments, **options)
-            changed = {str(key): item for key, item in places.items() if str(key) in before and wire.fingerprint(item) != before[str(key)]}
-            return self.answer(value, changed=changed, output=out.text())
+                value = self.find(message["target"])(*arguments, **options)
+            left = {key: item for key, item in places.items() if message["in_place"] and wire.mutable(item)}
+            return self.answer(value, left, output=out.text())
         except wire.WireError as problem:
-            return {"refused": str(problem)}, []
+            return {"refused": str(problem), "output": out.text()}, []
         except BaseException as problem:
             return {"raised": self.describe(problem), "output": out.text()}, []
 
     def read(self, message: dict, blobs: list[bytes]) -> tuple[dict, list[bytes]]:
         """An attribute, an item, the length or the items of something that is not plain data."""
+        target, what = self.find(message["target"]), message["what"]
+        if what == "attribute":
+            return self.answer(getattr(target, message["key"]))
+        if what == "item":
+            return self.answer(target[wire.Decoder(blobs, self.find)(message["key"])])
+        return self.answer(len(target) if what == "length" else list(target))
+
+    def state(self, message: dict) -> tuple[dict, list[bytes]]:
+        """What a model or an optimizer holds that a call may have changed; nothing for other things."""
+        target, found = self.find(message["target"]), {}
+        if hasattr(target, "state_dict"):
+            found["state"] = target.state_dict()
+        if hasattr(target, "named_parameters"):
+            found["training"] = bool(target.training)
+            found["frozen"] = [name for name, parameter in target.named_parameters() if not parameter.requires_grad]
+            found["gradients"] = {name: parameter.grad for name, parameter in target.named_parameters() if parameter.grad is not None}
+        return self.answer(found)
+
+    def operate(self, message: dict, blobs: list[bytes]) -> tuple[dict, list[bytes]]:
+        """One operation; whatever goes wrong in it is an answer, too."""
         try:
-            target = self.find(message["target"])
-            what = message["what"]
-            if what == "attribute":
-                value = getattr(target, message["key"])
-            elif what == "item":
-                value = target[wire.Decoder(blobs, self.find)(message["key"])]
-            elif what == "length":
-                value = len(target)
-            else:
-                value = list(target)
-            return self.answer(value)
+            operation = message["operation"]
+            if operation in ("call", "read"):
+                return getattr(self, operation)(message, blobs)
+            return {"run": self.run, "names": self.names_are, "given": self.given, "state": self.state}[operation](message)
         except wire.WireError as problem:
             return {"refused": str(problem)}, []
         except BaseException as problem:
@@ -180,18 +182,12 @@ class Student:
         while True:
             try:
                 message, blobs = wire.receive(stream)
+                answer = self.operate(message, blobs)
+                try:
+                    wire.send(stream, *answer)
+                except wire.Closed:
+                    raise
+                except wire.WireError as problem:
+                    wire.send(stream, {"refused": str(problem)})
             except wire.Closed:
                 return
-            operation = message["operation"]
-            if operation == "run":
-                answer = self.run(message)
-            elif operation == "names":
-                answer = self.names_are(message)
-            else:
-                answer = (self.call if operation == "call" else self.read)(message, blobs)
-            try:
-                wire.send(stream, *answer)
-            except wire.Closed:
-                return
-            except wire.WireError as problem:
-                wire.send(stream, {"refused": str(problem)})

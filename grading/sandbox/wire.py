@@ -246,13 +246,3 @@ def mutable(value: Any) -> bool:
     """Whether a call could change this argument in a way that its caller would see."""
     torch = sys.modules.get("torch")
     return isinstance(value, (np.ndarray, list, dict)) or (torch is not None and isinstance(value, torch.Tensor))
-
-
-def fingerprint(value: Any) -> bytes:
-    """Bytes that differ when plain data differ; of no use for anything but comparing."""
-    blobs: list[bytes] = []
-    try:
-        tree = encode(value, blobs, lambda item: {"object": id(item)})
-    except WireError:
-        return b""
-    return json.dumps(tree, sort_keys=True).encode() + b"".join(blobs)
