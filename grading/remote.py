@@ -93,14 +93,14 @@ class Channel:
             if isinstance(changed, dict) and key in changed:
                 _change(item, decode(changed[key]))
             elif (reference := self.pass_on(item)) is not None:
-                _take_state(item, reference.state())
+                _take_state(item, state_of(reference))
         return value
 
     def read(self, where: dict, what: str, key: Any = None) -> Any:
         """Read an attribute, an item, the length, the items or the state of something of the student's."""
-        blobs: list[bytes] = []
         if what == "state":
             return self._ask({"operation": "state", "target": where})
+        blobs: list[bytes] = []
         tree = key if what == "attribute" else encode(key, blobs, self.refer)
         return self._ask({"operation": "read", "target": where, "what": what, "key": tree}, blobs)
 
