@@ -9,14 +9,16 @@ code, the same call makes its twin there, and the twin's weights come back only 
 import ast
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from grading.names import BUILTINS, defined, needed
+from grading.names import defined, needed
 from grading.remote import Channel, NotData, Remote
-from grading.sandbox.wire import WireError, encode
 
 _DIFFERENTIATES = {"backward", "autograd", "requires_grad", "requires_grad_", "grad", "vjp", "jvp", "jacrev", "jacfwd", "jacobian", "hessian"}
 
@@ -37,25 +39,25 @@ class Given:
 
     def __init__(self, cells: list[str], known: set[str]) -> None:
         self.text = "\n".join(cells)
-        parts = [ast.unparse(part) for part in ast.parse(self.text).body]
-        reads = [needed(part) for part in parts]
-        binds = [defined(part) for part in parts]
-        self.names: set[str] = set().union(*binds)
+        parts = [_Part(ast.unparse(part)) for part in ast.parse(self.text).body]
+        self.names: set[str] = set().union(*(part.binds for part in parts))
         self.beside: set[str] = set()
-        while True:
-            reach = known | BUILTINS | (self.names - self.beside)
-            more = set().union(*(bound for read, bound in zip(reads, binds, strict=True) if read - reach)) - self.beside
+        while away := [part for part in parts if part.reads - known - (self.names - self.beside)]:
+            more = set().union(*(part.binds for part in away)) - self.beside
             if not more:
                 break
             self.beside |= more
-        self.here = "\n".join(part for part, bound in zip(parts, binds, strict=True) if not bound & self.beside)
-        self.differentiates = {name for part, bound in zip(parts, binds, strict=True) if _words(part) & _DIFFERENTIATES for name in bound}
+        self.here = "\n".join(part.text for part in parts if part not in away and not part.binds & self.beside)
+        self.differentiates = {name for part in parts if part.words & _DIFFERENTIATES for name in part.binds}
 
 
-def _words(source: str) -> set[str]:
-    nodes = list(ast.walk(ast.parse(source)))
-    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return attributes | {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg}
+class _Part:
+    """One statement of a given cell: its text, the names it reads and binds, and the attributes and keywords it uses."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.reads, self.binds = text, needed(text), defined(text)
+        nodes = list(ast.walk(ast.parse(text)))
+        self.words = {node.attr for node in nodes if isinstance(node, ast.Attribute)} | {node.arg for node in nodes if isinstance(node, ast.keyword)}
 
 
 class Twins:
@@ -69,20 +71,19 @@ class Twins:
 
     def __init__(self, given: Given, trusted: dict[str, Any], channel: Channel) -> None:
         self._given, self._trusted, self._channel = given, trusted, channel
-        self._made: dict[int, tuple[Any, _Recipe, tuple]] = {}
+        self._made: dict[int, tuple[Any, Callable[[], Any], tuple]] = {}
         self._beside: dict[str, Remote] = {}
         channel.pass_on = self._twin
 
     def namespace(self, names: set[str]) -> dict[str, Any]:
-        """What a check gets for these given names: functions that know where to run, and constants of the judge's own."""
+        """What a check gets for these given names: functions that know where to run, anything else as it is in the judge."""
         self._beside = {}  # the student's names may have changed since the last check
         found: dict[str, Any] = {}
         for name in names:
-            if name in self._given.beside:
-                found[name] = self._remote(name)
-            else:
-                value = self._trusted[name]
-                found[name] = self._function(name, value) if callable(value) and name not in sys.modules else value
+            value = self._trusted.get(name)
+            found[name] = self._remote(name) if name in self._given.beside else value
+            if isinstance(value, FunctionType) and value.__module__ == "__main__":
+                found[name] = self._function(name, value)
         return found
 
     def _remote(self, name: str) -> Remote:
@@ -92,58 +93,63 @@ class Twins:
 
     def _function(self, name: str, function: Callable) -> Callable:
         def run(*args: Any, **kwargs: Any) -> Any:
-            theirs = any(isinstance(item, Remote) for item in _inside([args, kwargs]))
-            if theirs and name in self._given.differentiates:
+            if name in self._given.differentiates and any(isinstance(item, Remote) for item in [*args, *kwargs.values()]):
                 return self._remote(name)(*args, **kwargs)
-            recipe = _Recipe(lambda: self._remote(name), args, kwargs, self._channel)
-            with _Seeded(self._channel.number()):
+            there = cache(lambda first=_copy(list(args)), more=_copy(kwargs): self._remote(name)(*first, **more))
+            with _seeded(self._channel.number()):
                 value = function(*args, **kwargs)
-            self._remember(value, recipe, ())
+            self._remember(value, there, ())
             return value
 
         return run
 
-    def _remember(self, value: Any, recipe: "_Recipe", path: tuple) -> None:
-        if isinstance(value, (list, tuple)):
-            for number, item in enumerate(value):
-                self._remember(item, recipe, (*path, number))
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                self._remember(item, recipe, (*path, key))
-        elif not _plain(value):
-            self._made[id(value)] = (value, recipe, path)
+    def _remember(self, value: Any, there: Callable[[], Any], path: tuple) -> None:
+        if isinstance(value, (list, tuple, dict)):
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                self._remember(item, there, (*path, key))
+        elif not _is_plain(value) and not isinstance(value, Remote):
+            self._made[id(value)] = (value, there, path)
 
     def _twin(self, value: Any) -> Remote | None:
         if id(value) not in self._made:
             return None
-        _, recipe, path = self._made[id(value)]
-        there = recipe.carry_out()
+        _, there, path = self._made[id(value)]
+        found = there()
         for step in path:
-            there = there[step]
-        if not isinstance(there, Remote):
+            found = found[step]
+        if not isinstance(found, Remote):
             raise NotData("what the course gives to your code was replaced by something else")
-        return there
+        return found
 
 
-class _Recipe:
-    """A call of a given function, as it was when it was made here, to be made in the student's process as well: once, when it is wanted."""
+def _is_plain(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    plain = (type(None), bool, int, float, complex, str, bytes, bytearray, slice, set, frozenset, np.ndarray, np.generic)
+    return isinstance(value, plain) or (torch is not None and isinstance(value, torch.Tensor))
 
-    def __init__(self, function: Callable[[], Remote], args: tuple, kwargs: dict, channel: Channel) -> None:
-        self._function, self._args, self._kwargs, self._channel = function, args, kwargs, channel
-        self._blobs: list[bytes] = []
-        try:
-            self._tree = encode([list(args), kwargs], self._blobs, lambda value: {"later": self._later(value)})
-        except WireError:
-            self._tree = None
-        self._there: Any = None
 
-    def _later(self, value: Any) -> None:
-        if isinstance(value, Remote) or self._channel.knows(value):
-            return None
-        raise WireError("not plain data")
+def _copy(value: Any) -> Any:
+    """Arguments as they are now; objects that are not plain data stay the same objects."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_copy, value)) if type(value) in (list, tuple) else value
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return value.detach().clone() if hasattr(value, "detach") else value.copy() if isinstance(value, np.ndarray) else value
 
-    def carry_out(self) -> Any:
-        """The result in the student's process, as the judge sees it."""
-        if self._there is None:
-            self._there = self._function()(*self._args, **self._kwargs)
-        return self._there
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Generators start as they do in the student's process, and go on afterwards as if nothing had been drawn."""
+    torch = sys.modules.get("torch")
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state() if torch else None  # noqa: NPY002 - given code may draw from it
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    if torch:
+        torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002
+        if torch:
+            torch.set_rng_state(kept[2])

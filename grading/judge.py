@@ -1,10 +1,18 @@
-"""Check cells, run in a trusted process: what they say and how many points they give. No student code is ever in here."""
+"""Check cells, run in a trusted process: what they say and how many points they give. No student code is ever in here.
+
+What a student reads about a check comes from a run of its visible part alone, in a process that no hidden input ever entered; the run that
+decides the points, hidden part included, says only what the course's author wrote, see `explain`.
+
+Arguments that a check passes to a student's function stay as they are, whatever the function does to them, unless the line of the call asks
+for the change: `standardise(image)  # in place`. Compare then with a copy that was made before the call.
+"""
 
 import ast
 import builtins
 import contextlib
 import io
 import linecache
+import numbers
 import random
 import re
 import sys
@@ -15,12 +23,14 @@ from typing import Any
 
 import numpy as np
 
+from grading.given import Twins
 from grading.names import needed
-from grading.remote import Channel, NotData
-from grading.sandbox import Ended
+from grading.remote import Channel, Ended, NotData
 from grading.sandbox.wire import WireError
+from grading.text import clean
 
-HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.S)
+_IN_PLACE = re.compile(r"#\s*in place\s*(?:[.,;:(-].*)?$")
+_MOST = 1000  # characters of a reason
 
 
 @dataclass(frozen=True)
@@ -42,24 +52,20 @@ class Verdict:
     ended: bool = False
 
 
-def _seed(seed: int, name: str) -> None:
-    number = zlib.crc32(f"{seed} {name}".encode())
-    random.seed(number)
-    np.random.seed(number)  # noqa: NPY002 - checks and libraries may draw from it
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(number)
-
-
-def judge(check: str, source: str, max_points: float, channel: Channel, trusted: dict[str, Any], seed: int = 0) -> Verdict:
+def judge(
+    check: str, source: str, max_points: float, channel: Channel, trusted: dict[str, Any], twins: Twins, given: set[str], seed: int, shown: bool
+) -> Verdict:
     """Run one check cell.
 
     Args:
         check: its grade id.
-        source: its pristine text, hidden part included.
-        max_points: what it can give. A last line that is a number gives that many points; otherwise it is all, or none when it raises.
+        source: its text. A last line that is a number gives that many points; otherwise it is all, or none when it raises.
+        max_points: what it can give.
         channel: to the student's process.
         trusted: the namespace of the pristine set-up cell, run in this process; it is not changed.
+        twins: what the course gives to its checks; given: the names of that.
         seed: of every generator, mixed with the check's name.
+        shown: the text is what students have and the student may read what comes out; otherwise nothing of the run is told.
 
     Returns:
         Points and reason; nothing that a student does raises here.
@@ -68,80 +74,111 @@ def judge(check: str, source: str, max_points: float, channel: Channel, trusted:
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     namespace, out = dict(trusted), io.StringIO()
     channel.check, channel.printed = check, []
+    marked = _marked(source)
+    channel.in_place = lambda: _line_of(name) in marked
     _seed(seed, check)
 
     def verdict(points: float, reason: str = "", ended: bool = False) -> Verdict:
-        printed = "".join(channel.printed) + out.getvalue()
-        return Verdict(check, points, max_points, reason, printed[:20_000], ended)
+        printed = clean("".join(channel.printed) + out.getvalue()) if shown else ""
+        return Verdict(check, points, max_points, clean(reason, _MOST), printed, ended)
 
     try:
         with contextlib.redirect_stdout(out):
-            namespace.update(channel.names(sorted(needed(source) - set(trusted))))
+            names = needed(source) - set(trusted)
+            namespace.update(twins.namespace(names & given))
+            namespace.update(channel.names(sorted(names - given)))
             tree = ast.parse(source, name)
-            last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
             exec(compile(tree, name, "exec"), namespace)
             value = eval(compile(ast.Expression(last.value), name, "eval"), namespace) if last is not None else None
+            points = _points(value, max_points)
+        if channel.ended:  # even if the check took the end for an error that it was waiting for
+            raise Ended(channel.ended)
     except Ended as problem:
         return verdict(0, f"This could not be judged: {problem}.", ended=True)
     except BaseException as problem:
-        return verdict(0, explain(problem, source, name))
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
-        points = float(min(max(value, 0), max_points))
-        return verdict(points, "" if points == max_points else f"Partly right: {points:g} of {max_points:g} points.")
-    return verdict(max_points)
+        return verdict(0, explain(problem, source, name, shown))
+    return verdict(points, "" if points == max_points else f"Partly right: {points:g} of {max_points:g} points.")
 
 
-def hidden_lines(source: str) -> set[int]:
-    """Numbers (from 1) of the lines between the marks of a hidden part."""
-    found: set[int] = set()
-    for match in HIDDEN.finditer(source):
-        first = source.count("\n", 0, match.start()) + 1
-        found |= set(range(first, first + match[0].count("\n") + 1))
+def _seed(seed: int, name: str) -> None:
+    number = zlib.crc32(f"{seed} {name}".encode())
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - checks and libraries may draw from it
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(number)
+
+
+def _points(value: Any, most: float) -> float:
+    """What the value of a check's last line gives: a number that many points, true or false all or none, anything else all."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # of NumPy or torch
+        value = value.item()
+    if isinstance(value, numbers.Real):
+        value = most * value if isinstance(value, bool) else float(value)
+        return float(min(max(value, 0), most)) if value == value else 0.0  # nan is not a point
+    return most
+
+
+def _marked(source: str) -> set[int]:
+    """Numbers of the lines of statements that hold a comment `# in place`."""
+    marks = {number for number, line in enumerate(source.splitlines(), 1) if _IN_PLACE.search(line)}
+    found = set(marks)
+    for node in ast.walk(ast.parse(source)) if marks else ():
+        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            lines = set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+            found |= lines if lines & marks else set()
     return found
 
 
-def explain(problem: BaseException, source: str, name: str) -> str:
-    """Why a check failed, in a sentence that never shows a hidden value or input.
+def _line_of(name: str) -> int:
+    """The line of the check that is running now."""
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_filename != name:
+        frame = frame.f_back
+    return frame.f_lineno if frame is not None else 0
+
+
+def explain(problem: BaseException, source: str, name: str, shown: bool) -> str:
+    """Why a check failed, in a sentence.
 
     Args:
         problem: what was raised.
         source: the check's text; name: its file name in the traceback.
+        shown: everything may be told; otherwise only words that stand in the check as a message, and kinds of errors.
     """
     lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == name]
     line = lines[-1] if lines else 0
-    hidden = line in hidden_lines(source)
     theirs = getattr(problem, "theirs", None)
+    if theirs is not None and not shown:
+        return f"Your code raised {type(problem).__name__} on another input of the same kind."
     if theirs is not None:
-        if hidden:
-            return f"Your code raised {theirs['type']} on another input of the same kind."
         return f"Your code raised {theirs['type']}: {theirs['message']}" if theirs["message"] else f"Your code raised {theirs['type']}."
     if isinstance(problem, AssertionError):
-        said = _hidden_message(source, line) if hidden else str(problem)
-        return said or "A check failed" + (" on another input of the same kind." if hidden else f": {_line(source, line)}")
+        if not shown:
+            return _written(source, line) or "A check failed on another input of the same kind."
+        return str(problem) or f"A check failed: {_text(source, line)}"
+    if not shown:
+        what = "" if isinstance(problem, (NotData, WireError)) else f": comparing it raised {type(problem).__name__}"
+        return f"Your answer is of the wrong kind on another input{what}."
     if isinstance(problem, NameError) and getattr(problem, "name", None) and not hasattr(builtins, problem.name):
         return f"`{problem.name}` is not defined: the cell that should define it is missing, unanswered or stopped with an error."
     if isinstance(problem, (NotData, WireError)):
         return f"Your answer is of the wrong kind: {problem}."
-    if hidden:
-        return f"Your answer is of the wrong kind on another input: comparing it raised {type(problem).__name__}."
     return f"Your answer is of the wrong kind: comparing it raised {type(problem).__name__}: {problem}"
 
 
-def _line(source: str, number: int) -> str:
+def _text(source: str, number: int) -> str:
     lines = source.splitlines()
     return lines[number - 1].strip() if 0 < number <= len(lines) else "an assertion"
 
 
-def _hidden_message(source: str, line: int) -> str:
-    """The words of a hidden assertion's message, with every computed value left out."""
+def _written(source: str, line: int) -> str:
+    """The words of the assertion's message at a line, with every computed value left out."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assert) and node.lineno <= line <= (node.end_lineno or node.lineno) and node.msg is not None:
-            if isinstance(node.msg, ast.Constant):
-                return str(node.msg.value)
-            if isinstance(node.msg, ast.JoinedStr):
-                return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.msg.values)
-        if isinstance(node, ast.Raise) and node.lineno <= line <= (node.end_lineno or node.lineno) and isinstance(node.exc, ast.Call):
-            first = node.exc.args[0] if node.exc.args else None
-            if isinstance(first, ast.Constant):
-                return str(first.value)
+        if isinstance(node, ast.Assert | ast.Raise) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            said = node.msg if isinstance(node, ast.Assert) else node.exc.args[0] if isinstance(node.exc, ast.Call) and node.exc.args else None
+            if isinstance(said, ast.Constant):
+                return str(said.value)
+            if isinstance(said, ast.JoinedStr):
+                return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in said.values)
     return ""

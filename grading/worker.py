@@ -11,7 +11,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from grading.exercises import exercises_of, tagged
+from grading.exercises import exercises_of, given_cells, tagged
+from grading.given import Given, Twins
 from grading.judge import Verdict, judge
 from grading.names import defined, needed
 from grading.rebuild import Unreadable, rebuild
@@ -58,15 +59,33 @@ class Lecture:
         return _imports([self.set_up(), *(cell.source for cell in code if is_solution(cell) or "given" in tags(cell))])
 
     @cached_property
+    def _checks_read(self) -> set[str]:
+        return set().union(*(needed(cell.source) for cell in self.pristine.cells if is_check(cell)))
+
+    @cached_property
+    def given(self) -> Given:
+        """What the lecture gives to its checks."""
+        return Given([cell.source for cell in given_cells(self.pristine)], defined(self.set_up()))
+
+    @cached_property
+    def judge_given(self) -> str:
+        """The given cells' parts for the judge's side; empty if no check reads a name of them."""
+        return self.given.here if self._checks_read & (self.given.names - self.given.beside) else ""
+
+    @cached_property
     def judge_set_up(self) -> str:
-        """The set-up for the judge's side; empty if no check reads a name of it."""
-        read = set().union(*(needed(cell.source) for cell in self.pristine.cells if is_check(cell)))
-        return self.set_up() if read & defined(self.set_up()) else ""
+        """The set-up for the judge's side; empty if nothing there reads a name of it."""
+        return self.set_up() if (self._checks_read | needed(self.judge_given)) & defined(self.set_up()) else ""
 
     @cached_property
     def judge_modules(self) -> tuple[str, ...]:
         """What the judge's side imports, to be imported once before the first fork."""
-        return _imports([self.judge_set_up, *(cell.source for cell in self.pristine.cells if is_check(cell))])
+        return _imports([self.judge_set_up, self.judge_given, *(cell.source for cell in self.pristine.cells if is_check(cell))])
+
+    @cached_property
+    def visible(self) -> dict[str, str]:
+        """Grade id of each check -> the text that students have."""
+        return {grade_id(cell): cell.source for cell in self.released.cells if is_check(cell)}
 
     def set_up(self, profile: str = "ci") -> str:
         """The parameters and the set-up cell as one text, with the profile put in."""
@@ -97,6 +116,7 @@ class Report:
         cells: (grade id, "helper", "given" ...; source; what it printed; its error or "") of what was run, for the executed notebook.
         manual: grade id -> text of answers that a person grades.
         culprit: grade id of the answer that stopped the run, or "helper"; empty when nothing did.
+        told: a cell of the student's printed something or failed.
         seconds: wall time.
     """
 
@@ -108,6 +128,7 @@ class Report:
     cells: list[tuple[str, str, str, str]] = field(default_factory=list)
     manual: dict[str, str] = field(default_factory=dict)
     culprit: str = ""
+    told: bool = False
     seconds: float = 0.0
 
     @property
@@ -128,7 +149,7 @@ class Report:
         return cls(**raw)
 
 
-def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int, without: tuple[str, ...] = ()) -> Report:
+def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int, without: tuple[str, ...] = (), shown: bool = False) -> Report:
     """Grade one submitted file with a student process that was made for it. Runs in a trusted fork of its own.
 
     Args:
@@ -136,6 +157,8 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
         path: the notebook; student: whose it is.
         seed: of every generator.
         without: grade ids of answers that are not run, since they stopped an earlier run; "helpers" for the student's extra cells.
+        shown: run the visible checks only, and report all that is said; otherwise run all of them, and report nothing that the student's
+            process said, since it has met hidden inputs.
 
     Returns:
         The report, with a verdict for each check; its `culprit` names what stopped the run, if something did.
@@ -154,13 +177,15 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
     channel = Channel(process, seed)
     trusted: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(lecture.judge_set_up, "<set-up>", "exec"), trusted)
+    giving = dict(trusted)
+    exec(compile(lecture.judge_given, "<given>", "exec"), giving)
+    twins = Twins(lecture.given, giving, channel)
 
     def run(source: str, name: str, kind: str) -> None:
         try:
-            told = channel.run(source, name)
-            error = told["error"]
-            output = "".join(part for part in (told["output"], told["shown"]) if part)
-            report.cells.append((kind, source, output, f"{error['type']}: {error['message']}" if error else ""))
+            output, error = channel.run(source, name)
+            report.told = report.told or (kind != "setup" and not kind.startswith("given:") and bool(output or error))
+            report.cells.append((kind, source, output, error) if shown else (kind, source, "", ""))
         except Ended as problem:
             report.culprit = report.culprit or kind
             report.cells.append((kind, source, "", f"Stopped: {problem}."))
@@ -179,7 +204,8 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
             if name not in without:
                 run(answer.source, name, name)
         elif is_check(cell):
-            verdict = judge(name, cell.source, lecture.checks[name], channel, trusted, seed)
+            source = lecture.visible.get(name, "") if shown else cell.source
+            verdict = judge(name, source, lecture.checks[name], channel, trusted, twins, lecture.given.names, seed, shown)
             if verdict.ended:
                 report.culprit = report.culprit or lecture.exercise_of.get(name, "")
             report.verdicts.append(verdict)

@@ -92,7 +92,8 @@ device = run.device
 # **CT: safer.** A CT scanner counts photons. Of $N_0$ photons sent along a ray, $N \sim \mathrm{Poisson}\big(N_0\, e^{-\int \mu}\big)$
 # arrive, where $\mu$ is the attenuation in 1/mm. The measured line integral is $p = -\ln (N / N_0)$, and the set of all rays from all
 # angles is the **sinogram**. The variance of $p$ is about $1/N$: half the dose means twice the variance. Radiation dose is proportional to
-# $N_0$, and it is not harmless.
+# $N_0$, and it is not harmless. The usual way from sinogram to image is **filtered back-projection** (FBP): sharpen each view, then smear
+# it back along its rays, and add up all angles. You build it in lecture 2.
 #
 # **Predict before you run.** (1) You keep one k-space line in four. Does the image lose detail, gain noise, or show something else? (2) You
 # send 5 % of the photons through a chest. Where in the image is the noise worst: in the lungs, between the shoulders, or everywhere alike?
@@ -129,7 +130,7 @@ print(f"Scan time falls by a factor of {1 / scan.mask.mean():.1f}.")
 
 # %% [markdown]
 # The head has not become noisy or simply blurred. It has been *copied on top of itself*: each skipped line lets two structures far apart in
-# the image look the same to the scanner. That is aliasing, and because it is regular it can look like anatomy.
+# the image look the same to the scanner. That is **aliasing**, and it can look like anatomy.
 #
 # Move the control. With `regular` lines the copies are sharp ghosts; with `random` lines they smear out until they look like noise, which
 # is much easier to remove. That observation is the heart of compressed sensing (Lustig, Donoho and Pauly 2007).
@@ -160,7 +161,8 @@ show.explore(
 chest = simulate.thorax_slice(size=160, spacing=2.4, nodule_diameter_mm=14, seed=SEED)
 doses = [1.0, 0.25, 0.05]
 scans = [simulate.low_dose_ct(chest.hu, dose=dose, spacing=chest.spacing, angles=160, seed=SEED) for dose in doses]
-noise = [np.std((one.image - one.reference)[chest.masks["body"]]) for one in scans]
+dense = chest.masks["body"] & ~chest.masks["lungs"]
+noise = [[np.std((one.image - one.reference)[mask]) for mask in (chest.masks["lungs"], dense)] for one in scans]
 show.row(
     [one.sinogram.measured for one in scans],
     titles=[f"sinogram, dose {dose:.0%}" for dose in doses],
@@ -169,13 +171,14 @@ show.row(
 )
 show.row(
     [one.image for one in scans],
-    titles=[f"noise in the body {sigma:.0f} HU" for sigma in noise],
+    titles=[f"noise: lungs {lungs:.0f} HU, other tissue {others:.0f} HU" for lungs, others in noise],
     window=(-1000, 400),
     alt="The chest reconstructed at full dose, a quarter and a twentieth of it; grain grows, and at the lowest dose streaks run from side to side",
 )
 # %% [markdown]
-# The grain is worst deep in the body, and it runs from side to side: rays from arm to arm cross the most tissue, so the fewest photons
-# survive. In the lungs, which are mostly air, there is far less of it. One dose does not buy the same quality everywhere.
+# The grain is strongest where rays have to cross the most tissue, from arm to arm through spine and shoulders: there the fewest photons
+# survive. Yet the lungs, mostly air, are not spared, since back-projection smears the noise of each ray along its whole path. Noise in CT
+# is not a grey veil of equal strength everywhere.
 #
 # Now you have both kinds of raw data: incomplete (MR) and noisy (CT). What a hospital sees is what the next stage makes of them.
 
@@ -183,7 +186,7 @@ show.row(
 # ### p2 - Reconstruction: see the invisible
 #
 # The simplest answer to $y = M\,\mathbf{F}x + \varepsilon$ is **zero-filling**: put 0 where nothing was measured and transform back,
-# $\hat{x}_0 = \mathbf{F}^{-1} M y$. You write that now; then you compare it with two methods that *know something about heads*.
+# $\hat{x}_0 = \mathbf{F}^{-1} M y$. You write that now; then you compare it with two methods that *know something about images*.
 
 # %% [markdown]
 # ### Exercise 0.1a - zero-filled reconstruction
@@ -496,7 +499,7 @@ assert gain.mean() > 2 and (gain > 0).all(), "the network must beat zero-filling
 # ### p3 - Visualization (XR): what a human sees
 #
 # CT numbers, in Hounsfield units (HU), run from $-1000$ (air) over $0$ (water) to above $1000$ (dense bone). A screen shows some 250 grey
-# levels, of which an eye tells apart perhaps a hundred at a time. So a radiologist looks through a **window**: level $\ell$ (its centre)
+# levels, and an eye tells apart far fewer at a time. So a radiologist looks through a **window**: level $\ell$ (its centre)
 # and width $w$. All that lies below is black, all that lies above is white.
 #
 # **Predict before you run.** Below is a real CT slice of a head. A large region on the patient's left (on the right of the picture) is some
@@ -771,7 +774,7 @@ show.figure(fig, alt="The chest model from the file seen from the front, from an
 # 2. filter them with blobs of three sizes, $-\sigma^2\,\nabla^2 G_\sigma * \text{image}$, nearly the *matched filter* of a bright disc, and take the six
 #    highest peaks as candidates;
 # 3. weigh for each candidate the three answers, its distance from the midline (large vessels lie near it) and its roundness (a vessel seen from the side is
-#    long) by logistic regression. The patient's score is the highest probability of a candidate.
+#    long) by logistic regression, with their squares and products. The patient's score is the highest probability of a candidate.
 #
 # Each patient is seen in three ways: without noise, at low dose by filtered back-projection (FBP), and the same low-dose image after TV
 # denoising.
@@ -887,8 +890,8 @@ show.figure(fig, alt="ROC curves of the detector on noise-free, low-dose and den
 
 # %% [markdown]
 # Compare the PSNR above with the AUC here. Denoising improves every picture by about 8 dB, and the detector gains nothing that these
-# patients could prove. The blob filter already averages the noise away over the size of a tumour; and much of what hides a small tumour is
-# not noise but *vessels*, which denoising keeps. **A stage is judged by what the next stage can do with it**, not by its own score.
+# patients could prove. The blob filter already averages the noise away over the size of a tumour. And total variation flattens small things
+# most, which are the very things you look for. **A stage is judged by what the next stage can do with it**, not by its own score.
 
 # %% tags=["demo"]
 view = "low dose, TV"
@@ -1151,11 +1154,15 @@ right.invert_yaxis()
 right.set(xlabel="cost on test (scans a patient), 95 % interval", xlim=(0, 2.4))
 show.figure(fig, alt="Cost over the threshold for validation and test patients, and the test cost of four policies; the threshold from validation is cheapest")
 # %% [markdown]
+# The best threshold lies far *below* 0.5. Weighted by what they cost and how often they occur, misses count $\pi\, c_{\mathrm{miss}} = 2$
+# and false alarms $(1-\pi)\, c_{\mathrm{alarm}} = 0.9$; the detector's 0.5 knows neither number. It costs about as much as calling
+# everybody back without looking at a single image.
+
+# %% [markdown]
 # **Checkpoint.** Somebody chooses the threshold on the test patients and reports a cost of 0.05 scans less than you. Did they find a better
 # threshold?
 #
-# <details><summary>Answer</summary>No: they found the threshold that fits the accidents of these few test patients, and scored it on the same accidents. At the next
-# hospital nothing is left of the gain. Look at the figure: the two curves differ although both groups come from one clinic, because each is
+# <details><summary>Answer</summary>No: they found the threshold that fits the accidents of these few test patients, and scored it on the same accidents. At the next hospital, expect nothing of the gain. Look at the figure: the two curves differ although both groups come from one clinic, because each is
 # made of few patients.</details>
 
 # %% [markdown]
@@ -1223,6 +1230,11 @@ for arm, name, color in [(0, "standard", show.PALETTE[3]), (1, "new", show.PALET
 right.set(xlim=(0, 60), ylim=(0, 1), xlabel="months", ylabel="share alive", title="By treatment (ticks: censored; bands: 95 %)")
 add_at_risk_counts(*arms, ax=right, rows_to_show=["At risk"], xticks=[0, 20, 40, 60])
 show.figure(fig, alt="Left: Kaplan-Meier follows the truth, two naive curves fall below it. Right: survival under new and standard treatment with numbers at risk")
+
+# %% [markdown]
+# Both colleagues are too low. The first invents deaths. The second keeps only patients who died, and of course these die; those who live
+# long are the ones who are censored, and leaving them out leaves out the good news. Kaplan-Meier stays near the grey curve, which in a real
+# study nobody ever sees.
 
 # %% [markdown]
 # ### Exercise 0.1d - Kaplan-Meier with censoring
@@ -1507,7 +1519,7 @@ show.figure(fig, alt="Five panels for one patient: sinogram, reconstruction, den
 # | step | what you do | what happens |
 # |---|---|---|
 # | **solve** | replace the line `raise NotImplementedError(...)` of a solution cell by your code | nothing else in the cell needs to change; keep name and arguments |
-# | **check** | run the check cells below it | *visible* checks run at once and say what to fix. An unsolved exercise never stops the rest of the lecture |
+# | **check** | run the check cells below it | *visible* checks run at once and say what to fix. The demonstrations never need your answers, so you can go on past an unsolved exercise |
 # | **validate** | restart the kernel, run all cells (or press *Validate*, where JupyterLab shows it) | finds the classic trap: code that works only because of a cell you have since deleted |
 # | **submit** | hand in the notebook file under its own name | your instructor says where |
 # | **read feedback** | open the feedback file that you get back | it shows, check by check, which *idea* failed and why |
@@ -1692,7 +1704,7 @@ assert np.isclose(course_grade({"a": 50, "b": 100}, {"a": 33.3, "b": 66.7}), 83.
 # **Checkpoint.** Your notebook passes every visible check on your machine, but the feedback says `NameError: name 'helper' is not defined`.
 # What happened, and how could you have seen it before handing in?
 #
-# <details><summary>Answer</summary>The function <code>helper</code> was defined in a cell that you deleted or ran in another session; your kernel still remembered it. Restart the kernel
+# <details><summary>Answer</summary>The function <code>helper</code> was defined in a cell that you deleted later; your kernel still remembered it. Restart the kernel
 # and run all cells before you hand in: then your notebook sees what the grader sees.</details>
 
 # %% [markdown]
@@ -1751,18 +1763,17 @@ results.table(LECTURE, run.profile)
 # | 3 | as 2, and argues from the lecture's own figures (PSNR against AUC, cost at the operating point, errors that reach the hazard ratio), with honest words on how uncertain they are |
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "reflection", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
-# I ask for two things. **First, the error of those who decide, on the new images.** In my run, total variation raised the PSNR of the
-# low-dose slices by 8 dB, yet the detector's AUC changed by -0.03, with an interval of -0.08 to +0.03: I can't even tell the sign. So PSNR
-# says nothing about diagnosis. I want readers (or the detector in use) to be compared on the same patients at full and at quarter dose:
-# sensitivity and false alarms at the operating point *we* work at, with intervals, and small tumours apart. This rules out that subtle
-# findings are smoothed away, or invented.
+# I ask for two things. **First, the errors of those who decide, on the new images.** In my run, total variation raised the PSNR of low-dose
+# slices by 8 dB, yet the detector's AUC changed by -0.03, with an interval of -0.08 to +0.03: I can't even tell the sign. So I want
+# readers, or the detector in use, compared on the same patients at full and at quarter dose: misses and false alarms at our operating
+# point, with intervals, small tumours apart. This rules out that findings are smoothed away or invented.
 #
-# **Second, the same on patients of this hospital**, chosen before anyone has seen the result, from our scanner, with our prevalence. The
-# learned reconstruction in the lecture won on subjects who were simulated exactly like its training subjects; 10 000 scans from elsewhere
-# are no better evidence. This rules out a method that only knows other scanners and other people.
+# **Second, the same on patients of this hospital**, chosen before anyone knows the result, from our scanner. The learned reconstruction won
+# on subjects simulated exactly like its training subjects; 10 000 scans from elsewhere are no better evidence. This rules out a method that
+# knows only other scanners and other people.
 #
-# I would also follow the chain to its end: a diameter measured at low dose gave a hazard ratio of 1.5, after TV of 1.4, where 2 was
-# planted. With 126 patients the intervals are wide and still reach 2, so I would not decide on that alone.
+# I would also follow the chain to its end: a diameter measured at low dose gave a hazard ratio of 1.5, after TV 1.4, where 2 was planted.
+# But with 126 patients both intervals still reach 2, so I would not decide on that alone.
 
 # %% [markdown]
 # ## References

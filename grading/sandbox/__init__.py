@@ -58,25 +58,19 @@ class Process:
         patience = min(left, self._limits.cell_seconds)
         if patience <= 0:
             self.stop(f"the submission used up its {self._limits.seconds} s")
-        stop_at = threading.Timer(max(patience, 0.01), self._time_over, [patience >= left])  # a slow drip of bytes is over in time, too
-        stop_at.start()
         try:
+            self._stream.settimeout(patience)
             wire.send(self._stream, message, blobs, self._limits.answer)
-            answer, parts = wire.receive(self._stream, self._limits.answer)
+            answer, parts = wire.receive(self._stream, self._limits.answer, time.monotonic() + patience)
+        except TimeoutError:
+            self.stop(f"it took longer than {self._limits.seconds if patience == left else self._limits.cell_seconds} s and was stopped")
         except wire.Closed:
-            self.stop(self.ended or "the process of the submission ended by itself (a crash, an exit, or too much memory)")
+            self.stop("the process of the submission ended by itself (a crash, an exit, or too much memory)")
         except wire.WireError as problem:
             self.stop(f"the submission's answer could not be read: {problem}")
-        finally:
-            stop_at.cancel()
         if "broken" in answer:
             self.stop("the process of the submission broke down")
         return answer, parts
-
-    def _time_over(self, in_all: bool) -> None:
-        self.ended = f"it took longer than {self._limits.seconds if in_all else self._limits.cell_seconds} s and was stopped"
-        with contextlib.suppress(OSError):
-            self._stream.shutdown(socket.SHUT_RDWR)
 
     def stop(self, why: str = "the submission is done") -> None:
         """End the process for good and raise `Ended`."""

@@ -9,6 +9,7 @@ import json
 import math
 import struct
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,11 @@ def send(stream: Any, message: dict, blobs: list[bytes] = (), limit: int = LIMIT
         raise Closed(str(problem)) from None
 
 
-def _exactly(stream: Any, size: int) -> bytearray:
+def _exactly(stream: Any, size: int, until: float | None) -> bytearray:
     data = bytearray()
     while len(data) < size:
+        if until is not None:
+            stream.settimeout(max(until - time.monotonic(), 0.001))  # at each part: a slow drip of bytes is over in time, too
         try:
             part = stream.recv(min(size - len(data), 2**20))
         except TimeoutError:
@@ -72,27 +75,32 @@ def _exactly(stream: Any, size: int) -> bytearray:
     return data
 
 
-def receive(stream: Any, limit: int = LIMIT) -> tuple[dict, list[bytes]]:
+def receive(stream: Any, limit: int = LIMIT, until: float | None = None) -> tuple[dict, list[bytes]]:
     """Read one frame.
+
+    Args:
+        stream: a connected socket.
+        limit: bytes that the frame may have.
+        until: on the monotonic clock, when all of it must have arrived; None to wait for ever.
 
     Returns:
         The message and its blobs.
 
     Raises:
-        WireError: not a frame, or too large. Closed: the other side is gone. TimeoutError: the socket's own.
+        WireError: not a frame, or too large. Closed: the other side is gone. TimeoutError: it did not arrive in time.
     """
-    size, extra = _HEAD.unpack(_exactly(stream, _HEAD.size))
+    size, extra = _HEAD.unpack(_exactly(stream, _HEAD.size, until))
     if size > TEXT or size + extra > limit:
         raise WireError(f"a frame of {(size + extra) / 2**20:.0f} MB was announced; the limit is {limit / 2**20:.0f} MB")
     try:
-        head = json.loads(_exactly(stream, size).decode())
+        head = json.loads(_exactly(stream, size, until).decode())
         sizes, message = head["blobs"], head["message"]
         fits = type(sizes) is list and all(type(number) is int and number >= 0 for number in sizes) and sum(sizes) == extra
     except (ValueError, KeyError, TypeError, RecursionError):
         raise WireError("a frame arrived that is not of the agreed form") from None
     if not fits or type(message) is not dict:
         raise WireError("a frame arrived that is not of the agreed form")
-    body, begin, blobs = bytes(_exactly(stream, extra)), 0, []
+    body, begin, blobs = bytes(_exactly(stream, extra, until)), 0, []
     for length in sizes:
         blobs.append(body[begin : begin + length])
         begin += length

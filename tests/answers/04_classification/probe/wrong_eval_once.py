@@ -1,0 +1,15 @@
+# expect: probe-statistics: train mode again
+class Probe(torch.nn.Module):
+    def __init__(self, backbone: torch.nn.Module, features: int, n_classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        for p in backbone.parameters():
+            p.requires_grad = False
+        self.head = torch.nn.Linear(features, n_classes)
+        self.backbone.eval()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(x))
+
+    def train(self, mode: bool = True) -> "Probe":
+        return super().train(mode)

@@ -1,0 +1,11 @@
+# expect: training-step-report, training-step-mode: before the update
+def training_step(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+) -> float:
+    model.train()
+    optimizer.zero_grad()
+    loss = torch.nn.functional.cross_entropy(model(images), labels, weight=weights)
+    loss.backward()
+    optimizer.step()
+    with torch.no_grad():
+        return torch.nn.functional.cross_entropy(model(images), labels, weight=weights).item()
