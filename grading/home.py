@@ -44,7 +44,7 @@ def check(path: Path, released: Path | None = None, seconds: int = 300) -> tuple
         known = ", ".join(sorted(file.name for file in NOTEBOOKS.glob("*.ipynb")))
         raise SourceError(f"There is no released notebook called {path.name}; those that there are: {known}.")
     given = nbformat.read(released, as_version=4)
-    rebuilt = rebuild(path, given)
+    rebuilt = rebuild(path.resolve(), given)
     notebook = _runnable(given, rebuilt)
     NotebookClient(notebook, timeout=seconds, kernel_name="python3", allow_errors=True).execute()
     outcomes = []

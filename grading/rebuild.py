@@ -3,23 +3,19 @@
 Only source text is taken. Metadata, outputs and edits to any other cell are dropped. Nothing of a student's is run here.
 """
 
-import ast
-import difflib
-import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-from grading.names import defined
+from grading.reading import Cell, Unreadable, names_in, parses, read
 from grading.sources import grade_id, is_check, is_solution
 
-BYTES = 512 * 2**20  # a larger file is not read
 CELL = 200_000  # characters; a longer cell is not run
+HELPERS = 1_000_000  # characters of all of a student's own cells; what is more is not run
 
-
-class Unreadable(ValueError):
-    """Nothing can be taken from this submission; the message says why, for the student and for a human."""
+__all__ = ["Answer", "Rebuilt", "Unreadable", "rebuild"]
 
 
 @dataclass
@@ -52,80 +48,10 @@ class Rebuilt:
     look: list[str] = field(default_factory=list)
 
 
-@dataclass
-class _Cell:
-    """A submitted cell, reduced to what is believed."""
-
-    kind: str
-    source: str
-    grade: str
-    taken: bool = False
-
-    def defines(self) -> set[str]:
-        return _defined(self.source) if self.kind == "code" else set()
-
-
-def _defined(source: str) -> set[str]:
-    """Names that a cell binds; for text that isn't Python, the names after `def` and `class` at a line's start."""
-    try:
-        return defined(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        heads = [line for line in source.splitlines() if line.startswith(("def ", "class ", "async def "))]
-        words = [line.split("(")[0].split(":")[0].split() for line in heads]
-        return {parts[-1] for parts in words if len(parts) > 1}
-
-
-def read(path: Path) -> list[_Cell]:
-    """The cells of a submitted file, whatever encoding, notebook format or damage it has.
-
-    Raises:
-        Unreadable: it is no notebook, is cut off, or is too large.
-    """
-    size = path.stat().st_size
-    if size > BYTES:
-        much, most = f"{size / 2**20:.0f} MB", f"{BYTES / 2**20:.0f} MB"
-        raise Unreadable(f"The file has {much}, more than the {most} that are read. Clear its outputs and hand it in again.")
-    data = path.read_bytes()
-    for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "latin-1"):
-        try:
-            text = data.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        raise Unreadable("The file is not text in a known encoding. Save the notebook again and hand it in.")
-    if not text.strip():
-        raise Unreadable("The file is empty.")
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        where = f" (at character {problem.pos} of {len(text)})" if isinstance(problem, json.JSONDecodeError) else ""
-        raise Unreadable(f"The file is not a notebook: its JSON is cut off or damaged{where}. Save it again and hand it in.") from None
-    sheets = content.get("worksheets") if isinstance(content, dict) else None
-    cells = sheets[0].get("cells") if isinstance(sheets, list) and sheets and isinstance(sheets[0], dict) else None
-    cells = content.get("cells") if isinstance(content, dict) and "cells" in content else cells
-    if not isinstance(cells, list):
-        raise Unreadable("The file is JSON, but not a notebook: it has no cells.")
-    return [cell for cell in map(_cell, cells) if cell is not None]
-
-
-def _cell(raw: object) -> _Cell | None:
-    if not isinstance(raw, dict):
-        return None
-    source = raw.get("source", raw.get("input", ""))
-    source = "".join(map(str, source)) if isinstance(source, list) else str(source)
-    metadata = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
-    marks = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-    return _Cell(str(raw.get("cell_type", "")), source.replace("\r\n", "\n"), str(marks.get("grade_id", "")))
-
-
-def _same(one: str, other: str) -> bool:
-    return one.split() == other.split()
-
-
-def _alike(one: str, other: str) -> float:
-    matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
-    return matcher.ratio() if matcher.real_quick_ratio() > 0.5 and matcher.quick_ratio() > 0.5 else 0.0
+def _alike(one: Cell, other: Cell) -> float:
+    """Share of words in common, 0 to 1; linear in the texts' lengths, whatever they are."""
+    common = sum((Counter(one.words) & Counter(other.words)).values())
+    return 2 * common / max(1, len(one.words) + len(other.words))
 
 
 def rebuild(path: Path, released: NotebookNode) -> Rebuilt:
@@ -142,71 +68,131 @@ def rebuild(path: Path, released: NotebookNode) -> Rebuilt:
         Unreadable: nothing can be taken from the file.
     """
     cells = read(path)
-    stubs = {grade_id(cell): cell for cell in released.cells if is_solution(cell)}
-    locked = {grade_id(cell): cell.source for cell in released.cells if is_check(cell) and not is_solution(cell)}
-    others = [cell.source for cell in released.cells if not is_solution(cell) and cell.cell_type == "code"]
     result = Rebuilt({})
-    for name, stub in stubs.items():
-        result.answers[name] = _answer(name, stub, cells, result)
-    for cell in cells:
-        if cell.kind != "code" or cell.taken or not cell.source.strip():
-            continue
-        if cell.grade in locked and not _same(cell.source, locked[cell.grade]):
-            result.notes.append(f"The check cell {cell.grade} had been edited; the original was used.")
-        if cell.grade in stubs or any(_same(cell.source, other) for other in others):
-            cell.taken = True
-        elif cell.grade in locked or any(_alike(cell.source[:4000], other[:4000]) > 0.8 for other in others):
-            cell.taken = True
-    _place_helpers(cells, result)
+    stubs = {grade_id(cell): Cell(cell.cell_type, cell.source, grade_id(cell)) for cell in released.cells if is_solution(cell)}
+    locked = {grade_id(cell): cell.source for cell in released.cells if is_check(cell)}
+    others = [Cell(cell.cell_type, cell.source, grade_id(cell)) for cell in released.cells if not is_solution(cell)]
+    _set_aside(cells, others, stubs, result)
+    chosen: dict[str, Cell] = {}
+    for number, cell in enumerate(released.cells):
+        if is_solution(cell):
+            stub = stubs[grade_id(cell)]
+            if stub.kind == "markdown":
+                question = Cell("markdown", released.cells[number - 1].source if number else "", "")
+                result.answers[stub.grade] = _text_answer(stub, question, cells, others, result)
+            else:
+                result.answers[stub.grade], used = _code_answer(stub, cells, result)
+                if used is not None:
+                    chosen[stub.grade] = used
+    _place_helpers(cells, chosen, result)
     marks = {cell.grade for cell in cells}
     missing = [name for name in locked if name not in marks]
     if missing:
         result.notes.append(f"{len(missing)} check cells were missing or had lost their marks; the originals were used.")
-    if cells and all(answer.found == "missing" for answer in result.answers.values()):
+    lost = [name for name, answer in result.answers.items() if answer.found == "missing"]
+    if cells and len(lost) == len(result.answers):
         result.look.append("None of the lecture's exercises was found in this notebook: is it another lecture's?")
+    elif lost:
+        result.look.append(f"No cell was found that could be the answer to {', '.join(lost)}.")
     return result
 
 
-def _answer(name: str, stub: NotebookNode, cells: list[_Cell], result: Rebuilt) -> Answer:
-    """The student's text for one solution cell: by grade id, by what it defines, joined from pieces, or by likeness."""
-    if stub.cell_type == "markdown":
-        own = [cell for cell in cells if cell.kind == "markdown" and (cell.grade == name or _alike(cell.source, stub.source) > 0.9)]
-        written = [cell for cell in own if not _same(cell.source, stub.source)]
+def _set_aside(cells: list[Cell], others: list[Cell], stubs: dict[str, Cell], result: Rebuilt) -> None:
+    """Mark the cells that are not the student's: the lecture's own, as released, edited or of an older release."""
+    known = {other.words: other for other in others if other.kind == "code"}
+    locked = {other.grade: other for other in others if other.grade}
+    edited = []
+    for cell in cells:
+        if cell.kind != "code" or not cell.words or cell.words in known:
+            cell.taken = cell.taken or cell.words in known or not cell.words
+            continue
+        asked = set().union(*(stub.defines for stub in stubs.values()))
+        if cell.grade in locked:
+            edited.append(cell.grade)
+            cell.taken = not cell.defines & asked
+        elif cell.grade not in stubs:
+            near = [other for other in known.values() if _alike(cell, other) > 0.8]
+            cell.taken = any(cell.defines <= other.defines for other in near)  # with a name of its own it is the student's
+    if edited:
+        which = ", ".join(edited) if len(edited) < 4 else f"{len(edited)} check cells"
+        result.notes.append(f"Edited, or of an older release: {which}. The originals were used.")
+
+
+def _text_answer(stub: Cell, question: Cell, cells: list[Cell], others: list[Cell], result: Rebuilt) -> Answer:
+    """The student's text for a manually graded cell: by its grade id, and what was written in new cells below it or below the question."""
+    texts = {other.words for other in others}
+    own = [number for number, cell in enumerate(cells) if cell.grade == stub.grade or cell.words == stub.words]
+    asked = [number for number, cell in enumerate(cells) if cell.kind == "markdown" and question.words and _alike(cell, question) > 0.8]
+    below = []
+    for cell in cells[(own or asked)[-1] + 1 :] if own or asked else ():
+        if cell.kind == "code" or cell.words in texts or cell.grade:
+            break
+        below.append(cell)
+    written = [cells[number] for number in own if cells[number].words != stub.words][-1:] + [cell for cell in below if cell.words]
+    for cell in [*(cells[number] for number in own), *below]:
+        cell.taken = True
+    if not written:
+        return Answer(stub.source, found="unanswered" if own else "missing")
+    if below:
+        result.notes.append(f"The answer to {stub.grade} was found in a cell without its mark.")
+    return Answer("\n\n".join(cell.source for cell in written)[:CELL], found="name" if below else "id")
+
+
+def _code_answer(stub: Cell, cells: list[Cell], result: Rebuilt) -> tuple[Answer, Cell | None]:
+    """The student's code for one solution cell: by grade id, by what it defines, joined from pieces, or by likeness; and its cell."""
+    name, wanted = stub.grade, stub.defines
+    own = [cell for cell in cells if cell.grade == name and cell.words]
+    by_name = [cell for cell in cells if wanted and wanted <= cell.defines]
+    written = [cell for cell in own if (cell in by_name or not wanted) and cell.words != stub.words]
+    written = written or [cell for cell in by_name if cell.words != stub.words]
+    if not written:
+        return _from_pieces(stub, own, cells, result)
+    if len({cell.words for cell in written}) > 1:
+        result.notes.append(f"There are {len(written)} answers to {name}; the last one was used.")
+    used = written[-1]
+    for cell in {*own, *by_name}:
+        old = cell.words == stub.words or (cell in by_name and cell.defines <= wanted)
+        cell.taken = cell.taken or cell is used or old  # an older version that defines more may be needed for that
+    source, more = _continued(used, cells)
+    if more:
+        result.notes.append(f"The answer to {name} was split over {more + 1} cells; they were joined.")
+    if used.kind != "code":
+        result.notes.append(f"The answer to {name} stood in a {used.kind} cell and was run as code.")
+    if used.grade != name:
+        result.notes.append(f"The answer to {name} had lost its mark and was found by the name that it defines.")
+    found = "joined" if more else "id" if used.grade == name else "name"
+    return _bounded(name, source, found, result), used
+
+
+def _continued(first: Cell, cells: list[Cell]) -> tuple[str, int]:
+    """The text of a cell with that of the following cells which make sense only as its continuation, and their number."""
+    source, more = first.python, 0
+    for cell in cells[cells.index(first) + 1 :]:
+        joined = f"{source}\n{cell.source}"
+        if cell.kind != "code" or cell.taken or cell.grade not in ("", first.grade) or parses(cell.source) or not parses(joined):
+            break
+        source, more, cell.taken = joined, more + 1, True
+    return source, more
+
+
+def _from_pieces(stub: Cell, own: list[Cell], cells: list[Cell], result: Rebuilt) -> tuple[Answer, Cell | None]:
+    """An answer that no single cell holds: its pieces together, or the nearest thing to it."""
+    name, wanted = stub.grade, stub.defines
+    joined = "\n".join(cell.source for cell in own)
+    if len(own) > 1 and parses(joined) and wanted <= names_in(joined):
         for cell in own:
             cell.taken = True
-        return Answer(written[-1].source, found="id") if written else Answer(stub.source, found="unanswered" if own else "missing")
-    wanted = _defined(stub.source)
-    own = [cell for cell in cells if cell.kind == "code" and cell.grade == name]
-    by_name = [cell for cell in cells if cell.kind == "code" and wanted and wanted <= cell.defines()]
-    candidates = [cell for cell in own if not wanted or cell in by_name] or by_name
-    written = [cell for cell in candidates if not _same(cell.source, stub.source)]
-    if not written:
-        written = [cell for cell in by_name if not _same(cell.source, stub.source)]
-    if len(own) > 1:
-        joined = "\n".join(cell.source for cell in own)
-        if _parses(joined) and wanted <= _defined(joined) and not all(_parses(cell.source) for cell in own):
-            for cell in own:
-                cell.taken = True
-            result.notes.append(f"The answer to {name} was split over {len(own)} cells; they were joined.")
-            return Answer(joined, found="joined")
-    if written:
-        if len({cell.source for cell in written}) > 1:
-            result.notes.append(f"There are {len(written)} answers to {name}; the last one was used.")
-        chosen = written[-1]
-        for cell in {id(c): c for c in [*own, *by_name]}.values():
-            cell.taken = cell.taken or cell is chosen or _same(cell.source, stub.source) or cell in written
-        found = "id" if chosen.grade == name else "name"
-        if found == "name":
-            result.notes.append(f"The answer to {name} had lost its mark and was found by the name that it defines.")
-        return _bounded(name, chosen.source, found, result)
-    near = own or [c for c in cells if c.kind == "code" and not c.taken and not c.grade and _alike(c.source, stub.source) > 0.7]
-    seen, near = bool(near or candidates), [cell for cell in near if not _same(cell.source, stub.source)]
-    for cell in [*near, *candidates, *own]:
+        result.notes.append(f"The answer to {name} was split over {len(own)} cells; they were joined.")
+        return _bounded(name, joined, "joined", result), own[0]
+    near = own or [cell for cell in cells if cell.kind == "code" and not cell.taken and not cell.grade and _alike(cell, stub) > 0.7]
+    seen = bool(near) or any(cell.words == stub.words for cell in cells)
+    near = [cell for cell in near if cell.words != stub.words]
+    for cell in [*near, *own, *(cell for cell in cells if cell.words == stub.words)]:
         cell.taken = True
-    if near:
-        result.notes.append(f"The answer to {name} does not define {', '.join(sorted(wanted)) or 'what it should'}.")
-        return _bounded(name, near[-1].source, "similar", result)
-    return Answer(stub.source, found="unanswered" if seen else "missing")
+    if not near:
+        return Answer(stub.source, found="unanswered" if seen else "missing"), next((cell for cell in own), None)
+    result.notes.append(f"The answer to {name} does not define {', '.join(sorted(wanted)) or 'what it should'}.")
+    return _bounded(name, near[-1].source, "similar", result), near[-1]
 
 
 def _bounded(name: str, source: str, found: str, result: Rebuilt) -> Answer:
@@ -216,28 +202,23 @@ def _bounded(name: str, source: str, found: str, result: Rebuilt) -> Answer:
     return Answer(source, found=found)
 
 
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-        return True
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-
-
-def _place_helpers(cells: list[_Cell], result: Rebuilt) -> None:
+def _place_helpers(cells: list[Cell], chosen: dict[str, Cell], result: Rebuilt) -> None:
     """Give each cell of the student's own to the answer that follows it, or to the last one."""
     waiting: list[str] = []
-    chosen = {answer.source: answer for answer in result.answers.values() if answer.found != "missing"}  # a stub may need its helpers, too
-    last = None
+    answers: dict[Cell, Answer] = {}
+    for name, cell in chosen.items():
+        answers.setdefault(cell, result.answers[name])  # two answers in one cell: helpers come before the first
+    room, last = HELPERS, None
     for cell in cells:
-        if cell.kind != "code" or not cell.source.strip():
-            continue
-        if cell.taken:
-            if cell.source in chosen:
-                last = chosen[cell.source]
-                last.helpers += waiting
-                waiting = []
-        elif len(cell.source) <= CELL:
-            waiting.append(cell.source)
+        if cell in answers:
+            last = answers[cell]
+            last.helpers += waiting
+            waiting = []
+        elif cell.kind == "code" and not cell.taken:
+            room -= len(cell.source)
+            if len(cell.source) <= CELL and room >= 0:
+                waiting.append(cell.source)
     if waiting and last is not None:
         last.helpers += waiting
+    if room < 0:
+        result.look.append(f"The student's own cells have more than {HELPERS} characters in all; the later ones were not run.")

@@ -166,10 +166,9 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
     report = Report(student, lecture.name)
     try:
         rebuilt = rebuild(path, lecture.released)
-    except (Unreadable, OSError) as problem:
-        why = str(problem) if isinstance(problem, Unreadable) else f"The file can't be read: {problem.strerror}."
-        report.look = [why]
-        report.verdicts = [Verdict(name, 0, points, why) for name, points in lecture.checks.items()]
+    except Unreadable as problem:
+        report.look = [str(problem)]
+        report.verdicts = [Verdict(name, 0, points, str(problem)) for name, points in lecture.checks.items()]
         return report
     report.notes, report.look = rebuilt.notes, rebuilt.look
     manual = [grade_id(cell) for cell in lecture.pristine.cells if is_solution(cell) and cell.cell_type == "markdown"]

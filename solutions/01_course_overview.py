@@ -25,7 +25,7 @@
 # | chest CT cohort | slices of a simulated chest, half of them with a tumour; age, treatment and follow-up drawn from a model you can read below | made here | none needed | no patient is in it | by patient: train, validation, test, a third each |
 # | brain MR subjects | simulated T1-weighted slices; each subject is its own random deformation of a template | made here from MNI152 (below) | none needed | no patient is in it | by subject: train, validation, test |
 # | `mni152` | average T1-weighted brain of 152 people | package `nilearn`; Fonov et al. 2009 | ICBM notice: free use and copying with the notice | averaged: no single person can be made out | none |
-# | `ct_head` | one real CT slice of a head | package `pydicom-data`, from NEMA's public samples | test file of pydicom, no licence of its own stated | names in the header were replaced | none, shown only |
+# | `ct_head` | one real CT slice of a head | package `pydicom-data`; its header names the CQ500 collection (Chilamkurthy et al., The Lancet, 2018) | CC BY-NC-SA 4.0, as CQ500: show it with its source, not for profit | anonymised by its publisher | none, shown only |
 #
 # Simulated patients have one great advantage: the truth is *planted*. You know where the tumour is and how much it shortens life, so you
 # can check whether a method finds it. They have one great weakness: they are simpler than people. Nothing measured here is a claim about
@@ -1780,6 +1780,7 @@ results.table(LECTURE, run.profile)
 #
 # - Antun V, Renna F, Poon C, Adcock B, Hansen AC. On instabilities of deep learning in image reconstruction and the potential costs of AI. *PNAS* 117(48):30088-30095, 2020.
 # - Beck A, Teboulle M. A fast iterative shrinkage-thresholding algorithm for linear inverse problems. *SIAM Journal on Imaging Sciences* 2(1):183-202, 2009.
+# - Chilamkurthy S, Ghosh R, Tanamala S, et al. Deep learning algorithms for detection of critical findings in head CT scans: a retrospective study. *The Lancet* 392(10162):2388-2396, 2018.
 # - Cox DR. Regression models and life-tables. *Journal of the Royal Statistical Society B* 34(2):187-220, 1972.
 # - Fonov VS, Evans AC, McKinstry RC, Almli CR, Collins DL. Unbiased nonlinear average age-appropriate brain templates from birth to adulthood. *NeuroImage* 47:S102, 2009.
 # - Kaplan EL, Meier P. Nonparametric estimation from incomplete observations. *Journal of the American Statistical Association* 53(282):457-481, 1958.

@@ -68,6 +68,8 @@ class Process:
             self.stop("the process of the submission ended by itself (a crash, an exit, or too much memory)")
         except wire.WireError as problem:
             self.stop(f"the submission's answer could not be read: {problem}")
+        except MemoryError:
+            self.stop("the submission's answer is too large")
         if "broken" in answer:
             self.stop("the process of the submission broke down")
         return answer, parts
