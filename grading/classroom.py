@@ -1,10 +1,12 @@
-"""A whole class: finds submissions, spreads them over workers, keeps what is done, and hands reports to the one writer."""
+"""A whole class: spreads submissions over workers, keeps what is done, and hands reports to the one writer."""
 
 import contextlib
+import ctypes
 import hashlib
 import importlib
 import os
 import select
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,22 +20,15 @@ import nbformat
 
 from grading.job import Job, grade
 from grading.judge import Verdict
-from grading.record import Recorder, submitted_at, write_text
+from grading.reading import Unreadable, opened
+from grading.record import Recorder, write_text
 from grading.sandbox import JailError, Limits, Sandbox, requirements
 from grading.sources import NOTEBOOKS, ROOT, SourceError
+from grading.submitted import Task, handed_in, tasks
 from grading.worker import Lecture, Report
 
 _LOCK = threading.Lock()  # a Dask worker may have threads; forks want one at a time
 _SANDBOXES: dict[tuple, Sandbox] = {}
-
-
-@dataclass(frozen=True)
-class Task:
-    """One submission to be graded."""
-
-    student: str
-    file: Path
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,38 +64,6 @@ def load_lecture(course: Path, name: str) -> Lecture:
     return Lecture(name, instructor_notebook(name), nbformat.reads(text, as_version=4))
 
 
-def tasks(course: Path, lecture: Lecture) -> list[Task]:
-    """One task for each student who handed in a folder for this lecture, whatever is in it.
-
-    Raises:
-        SourceError: nobody handed in anything.
-    """
-    found = []
-    root = course / "submitted"
-    for folder in sorted(root.glob("*")) if root.is_dir() else ():
-        place = folder / lecture.name
-        if folder.is_symlink() or not place.is_dir():
-            continue
-        if place.is_symlink():
-            found.append(Task(folder.name, place, "The submission is a link to somewhere else and was not followed."))
-            continue
-        files = sorted(path for path in place.iterdir() if path.suffix == ".ipynb")
-        named = [path for path in files if path.stem == lecture.name]
-        plain = [path for path in named or files if path.is_file() and not path.is_symlink()]
-        if plain:
-            largest = max(plain, key=lambda path: path.stat().st_size)
-            note = "" if named else f"The file is called {largest.name} instead of {lecture.name}.ipynb."
-            if not named and len(plain) > 1:
-                note = f"There are {len(plain)} notebooks and none is called {lecture.name}.ipynb; the largest was graded."
-            found.append(Task(folder.name, largest, note))
-        else:
-            why = "The notebook is a link to somewhere else and was not followed." if files else "The folder holds no notebook."
-            found.append(Task(folder.name, place, why))
-    if not found:
-        raise SourceError(f"Nobody handed in {lecture.name}: there is no {root}/<student>/{lecture.name}/.")
-    return found
-
-
 @cache
 def _version() -> str:
     """Changes when the grading code or the locked environment changes."""
@@ -110,10 +73,16 @@ def _version() -> str:
     return digest.hexdigest()
 
 
-def key(file: Path, lecture: Lecture, order: Order) -> str:
-    """Names a report: it changes when file, lecture, environment, seed or limits change."""
-    digest = hashlib.sha256(repr((lecture.key, _version(), order.seed, asdict(order.limits))).encode())
-    with file.open("rb") as stream:
+def key(task: Task, lecture: Lecture, order: Order) -> str:
+    """Names a report: it changes when file, lecture, environment, seed or limits change.
+
+    Raises:
+        Unreadable: there is no file that could be read.
+    """
+    if task.file is None:
+        raise Unreadable(task.note)
+    digest = hashlib.sha256(repr((task.file.name, task.note, lecture.key, _version(), order.seed, asdict(order.limits))).encode())
+    with opened(task.file) as stream:
         while part := stream.read(2**20):
             digest.update(part)
     return digest.hexdigest()[:24]
@@ -146,8 +115,13 @@ def grade_one(order: Order, task: Task) -> str:
 
 def _host(order: Order, waiting: list[Task], slots: int, pipe: Connection) -> None:
     """The life of the process that grades on this machine: imports once, then so many submissions at a time, each a fork."""
-    lecture = _lecture(order.name, order.pristine, order.released)
-    box = _sandbox(lecture, order.data)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # ends with the process that started it, and the jail with this one
+    try:
+        lecture = _lecture(order.name, order.pristine, order.released)
+        box = _sandbox(lecture, order.data)
+    except JailError as problem:
+        pipe.send(("", str(problem)))
+        return
     running: dict[Job, Task] = {}
     waiting = list(reversed(waiting))
     while waiting or running:
@@ -167,41 +141,55 @@ def _failed(student: str, lecture: Lecture, why: str) -> Report:
     return Report(student, lecture.name, [Verdict(name, 0, points, why) for name, points in lecture.checks.items()], look=[why])
 
 
-def _spread(order: Order, waiting: list[Task], slots: int, scheduler: str | None) -> Iterator[tuple[Task | None, Report | str]]:
-    """Grade tasks on this machine or on a Dask cluster.
+def _on_cluster(order: Order, waiting: list[Task], scheduler: str) -> Iterator[tuple[Task | None, Report | str]]:
+    """Grade tasks on a Dask cluster, whose machines see the course directory under the same path; yields as `_here` does."""
+    from dask.distributed import Client
+    from dask.distributed import as_completed as done_of
+
+    with Client(scheduler) as client:
+        missing = {sentence for told in client.run(requirements).values() for sentence in told}
+        if missing:
+            raise JailError("A worker of the cluster can't jail submissions, so nothing is graded. " + " ".join(sorted(missing)))
+        futures = {client.submit(grade_one, order, task, pure=False): task for task in waiting}
+        yield None, ""
+        for future in done_of(list(futures)):
+            problem = future.exception()
+            yield futures[future], f"Grading failed: {problem}" if problem else Report.from_json(future.result())
+
+
+def _here(order: Order, waiting: list[Task], slots: int) -> Iterator[tuple[Task | None, Report | str]]:
+    """Grade tasks on this machine.
 
     Yields:
         (None, "") once all is under way; then a task and its report as it is done, or a sentence where there can be none.
     """
-    if scheduler:
-        from dask.distributed import Client
-        from dask.distributed import as_completed as done_of
-
-        with Client(scheduler) as client:
-            futures = {client.submit(grade_one, order, task, pure=False): task for task in waiting}
-            yield None, ""
-            for future in done_of(list(futures)):
-                problem = future.exception()
-                yield futures[future], f"Grading failed: {problem}" if problem else Report.from_json(future.result())
-        return
-    left, died = {task.student: task for task in waiting}, Counter()
-    context = get_context("spawn")
+    left, died, stillborn = {task.student: task for task in waiting}, Counter(), 0
     while left:
-        ours, theirs = context.Pipe(duplex=False)
-        host = context.Process(target=_host, args=(order, list(left.values()), slots, theirs), daemon=True)
+        alone = [task for student, task in left.items() if died[student]][:1]  # whoever was there when a process died, is tried alone
+        ours, theirs = get_context("spawn").Pipe(duplex=False)
+        host = get_context("spawn").Process(target=_host, args=(order, alone or list(left.values()), slots, theirs), daemon=True)
         host.start()
         theirs.close()
         yield None, ""
-        flying: set[str] = set()
-        with contextlib.suppress(EOFError):
-            while True:
-                student, text = ours.recv()
-                flying.add(student)
-                if text is not None:
-                    flying.discard(student)
-                    yield left.pop(student), Report.from_json(text)
-        host.join()
-        died.update(flying or left)
+        flying, began = set(), False
+        try:
+            with contextlib.suppress(EOFError):
+                while True:
+                    student, text = ours.recv()
+                    if not student:
+                        raise JailError(text)
+                    began = True
+                    flying.add(student)
+                    if text is not None:
+                        flying.discard(student)
+                        yield left.pop(student), Report.from_json(text)
+        finally:
+            host.kill()
+            host.join()
+        died.update(flying)
+        stillborn += not began
+        if stillborn > 2:
+            raise JailError("The process that grades ended three times before it could begin, so nothing more is graded.")
         for student in [student for student in left if died[student] > 2]:
             yield left.pop(student), "Grading failed: the process that graded it died three times."
 
@@ -237,39 +225,59 @@ def autograde(
     missing = [] if scheduler else requirements()
     if missing:
         raise JailError("This machine can't jail submissions, so nothing is graded. " + " ".join(missing))
+    os.environ.setdefault("PYTHONHASHSEED", "0")  # for the processes that are started: sets in checks have one order
     lecture = load_lecture(course, name)
     order = Order(name, nbformat.writes(lecture.pristine), nbformat.writes(lecture.released), seed, limits, str(data or ""))
-    everything, reports, waiting, places = tasks(course, lecture), {}, [], {}
-    for task in everything:
-        if task.file.is_dir():
-            reports[task.student] = _failed(task.student, lecture, task.problem)
+    everything = {task.student: task for task in tasks(course, name)}
+    if not everything:
+        raise SourceError(f"Nobody handed in {name}: there is no {course / 'submitted'}/<student>/{name}/.")
+    reports, waiting, places = {}, [], {}
+    for student, task in everything.items():
+        try:
+            place = places[student] = course / ".grading" / name / student / f"{key(task, lecture, order)}.json"
+        except Unreadable as problem:
+            reports[student] = _failed(student, lecture, str(problem))
             continue
-        place = places[task.student] = course / ".grading" / name / task.student / f"{key(task.file, lecture, order)}.json"
-        if place.is_file() and not force:
-            reports[task.student] = Report.from_json(place.read_text(encoding="utf-8"))
-        else:
+        reports[student] = None if force else _kept(place)
+        if reports[student] is None:
             waiting.append(task)
-    progress(len(reports), len(everything))
+    waiting_for = {task.student for task in waiting}
+    progress(len(everything) - len(waiting), len(everything))
     recorder = None
     try:
-        for task, outcome in _spread(order, waiting, workers, scheduler):
+        for task, outcome in _on_cluster(order, waiting, scheduler) if scheduler else _here(order, waiting, workers):
             recorder = recorder or Recorder(course, lecture, url)  # opened while the first submissions are graded
             if task is None:
                 continue
             if isinstance(outcome, Report):
-                outcome.notes += [task.problem] if task.problem else []
+                _annotate(outcome, task)
                 write_text(places[task.student], outcome.to_json())
             else:
                 outcome = _failed(task.student, lecture, outcome)
             reports[task.student] = outcome
-            recorder.write(outcome, submitted_at(course / "submitted" / task.student / name, task.file))
-            progress(len(reports), len(everything))
+            waiting_for.discard(task.student)
+            recorder.write(outcome, handed_in(task))
+            progress(len(everything) - len(waiting_for), len(everything))
         recorder = recorder or Recorder(course, lecture, url)
         graded_now = {task.student for task in waiting}
-        for task in everything:
-            if task.student not in graded_now:
-                recorder.write(reports[task.student], submitted_at(course / "submitted" / task.student / name, task.file))
+        for student in [student for student in everything if student not in graded_now]:
+            recorder.write(reports[student], handed_in(everything[student]))
     finally:
         if recorder is not None:
             recorder.close()
-    return [reports[task.student] for task in everything]
+    if recorder.failed:
+        raise RuntimeError(f"The gradebook took no results of {', '.join(sorted(recorder.failed))}; all others are recorded. Grade again.")
+    return [reports[student] for student in everything]
+
+
+def _kept(place: Path) -> Report | None:
+    """The report of an earlier run; None if there is none, or it can't be read."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return Report.from_json(place.read_text(encoding="utf-8"))
+    return None
+
+
+def _annotate(report: Report, task: Task) -> None:
+    """Add what was odd about the file."""
+    if task.note:
+        (report.look if task.look else report.notes).append(task.note)

@@ -20,7 +20,7 @@ import numpy as np
 from grading.names import defined, needed
 from grading.remote import Channel, NotData, Remote
 
-_DIFFERENTIATES = {"backward", "autograd", "requires_grad", "requires_grad_", "grad", "vjp", "jvp", "jacrev", "jacfwd", "jacobian", "hessian"}
+_DIFFERENTIATES = {"backward", "autograd", "requires_grad", "requires_grad_", "grad", "vjp", "jvp", "jacrev", "jacfwd"}
 
 
 class Given:
@@ -56,27 +56,36 @@ class _Part:
 
     def __init__(self, text: str) -> None:
         self.text, self.reads, self.binds = text, needed(text), defined(text)
-        nodes = list(ast.walk(ast.parse(text)))
-        self.words = {node.attr for node in nodes if isinstance(node, ast.Attribute)} | {node.arg for node in nodes if isinstance(node, ast.keyword)}
+        used = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute | ast.keyword)]
+        self.words = {node.attr if isinstance(node, ast.Attribute) else node.arg for node in used}
 
 
 class Twins:
-    """Objects that given functions made in the judge, and how each is made in the student's process when it is needed there.
+    """The names that a check reads; and the objects that given functions made for it here, with how each is made in the student's process.
 
     Args:
         given: the lecture's given cells.
-        trusted: the judge's namespace, in which their parts that run here are defined.
+        set_up: the namespace of the pristine set-up cell, run in this process; it is not changed.
         channel: to the student's process.
+        wanted: whether any check reads what of the given cells can run here.
     """
 
-    def __init__(self, given: Given, trusted: dict[str, Any], channel: Channel) -> None:
-        self._given, self._trusted, self._channel = given, trusted, channel
+    def __init__(self, given: Given, set_up: dict[str, Any], channel: Channel, wanted: bool = True) -> None:
+        self._given, self._set_up, self._channel = given, set_up, channel
+        self._trusted = dict(set_up)
+        exec(compile(given.here if wanted else "", "<given>", "exec"), self._trusted)
         self._made: dict[int, tuple[Any, Callable[[], Any], tuple]] = {}
         self._beside: dict[str, Remote] = {}
         channel.pass_on = self._twin
 
-    def namespace(self, names: set[str]) -> dict[str, Any]:
-        """What a check gets for these given names: functions that know where to run, anything else as it is in the judge."""
+    def namespace(self, source: str) -> dict[str, Any]:
+        """All that a check may use: the set-up's names, the given ones, and the student's."""
+        read = needed(source) - set(self._set_up)
+        theirs = sorted(read - self._given.names)
+        return {**self._set_up, **self._names(read & self._given.names), **self._channel.names(theirs)}
+
+    def _names(self, names: set[str]) -> dict[str, Any]:
+        """Given names: functions that know where to run, anything else as it is in the judge."""
         self._beside = {}  # the student's names may have changed since the last check
         found: dict[str, Any] = {}
         for name in names:
@@ -95,7 +104,8 @@ class Twins:
         def run(*args: Any, **kwargs: Any) -> Any:
             if name in self._given.differentiates and any(isinstance(item, Remote) for item in [*args, *kwargs.values()]):
                 return self._remote(name)(*args, **kwargs)
-            there = cache(lambda first=_copy(list(args)), more=_copy(kwargs): self._remote(name)(*first, **more))
+            first, more = _copy(list(args)), _copy(kwargs)
+            there = cache(lambda: self._remote(name)(*first, **more))
             with _seeded(self._channel.number()):
                 value = function(*args, **kwargs)
             self._remember(value, there, ())

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from grading.given import Twins
-from grading.names import needed
 from grading.remote import Channel, Ended, NotData
 from grading.sandbox.wire import WireError
 from grading.text import clean
@@ -52,9 +51,7 @@ class Verdict:
     ended: bool = False
 
 
-def judge(
-    check: str, source: str, max_points: float, channel: Channel, trusted: dict[str, Any], twins: Twins, given: set[str], seed: int, shown: bool
-) -> Verdict:
+def judge(check: str, source: str, max_points: float, channel: Channel, twins: Twins, seed: int = 0, shown: bool = False) -> Verdict:
     """Run one check cell.
 
     Args:
@@ -62,8 +59,7 @@ def judge(
         source: its text. A last line that is a number gives that many points; otherwise it is all, or none when it raises.
         max_points: what it can give.
         channel: to the student's process.
-        trusted: the namespace of the pristine set-up cell, run in this process; it is not changed.
-        twins: what the course gives to its checks; given: the names of that.
+        twins: gives the names that it reads.
         seed: of every generator, mixed with the check's name.
         shown: the text is what students have and the student may read what comes out; otherwise nothing of the run is told.
 
@@ -72,7 +68,7 @@ def judge(
     """
     name = f"<check {check}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-    namespace, out = dict(trusted), io.StringIO()
+    out = io.StringIO()
     channel.check, channel.printed = check, []
     marked = _marked(source)
     channel.in_place = lambda: _line_of(name) in marked
@@ -84,9 +80,7 @@ def judge(
 
     try:
         with contextlib.redirect_stdout(out):
-            names = needed(source) - set(trusted)
-            namespace.update(twins.namespace(names & given))
-            namespace.update(channel.names(sorted(names - given)))
+            namespace = twins.namespace(source)
             tree = ast.parse(source, name)
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
             exec(compile(tree, name, "exec"), namespace)
@@ -176,7 +170,7 @@ def _written(source: str, line: int) -> str:
     """The words of the assertion's message at a line, with every computed value left out."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Assert | ast.Raise) and node.lineno <= line <= (node.end_lineno or node.lineno):
-            said = node.msg if isinstance(node, ast.Assert) else node.exc.args[0] if isinstance(node.exc, ast.Call) and node.exc.args else None
+            said = node.msg if isinstance(node, ast.Assert) else (getattr(node.exc, "args", None) or [None])[0]
             if isinstance(said, ast.Constant):
                 return str(said.value)
             if isinstance(said, ast.JoinedStr):

@@ -1,4 +1,4 @@
-"""A submitted file, whatever encoding, notebook format or damage it has, as plain cells. Nothing of it is believed but text; nothing is run."""
+"""A submitted file, whatever encoding, notebook format or damage it has, as plain cells. Only its text is believed; nothing is run."""
 
 import ast
 import json
@@ -113,7 +113,7 @@ def read(path: Path) -> list[Cell]:
         content = json.loads(text)
     except (ValueError, RecursionError, MemoryError) as problem:
         if "\n<<<<<<< " in text and "\n>>>>>>> " in text:
-            raise Unreadable("The file holds both sides of a conflict between two versions (`<<<<<<<`). Solve it and hand it in again.") from None
+            raise Unreadable("The file holds two versions in conflict (`<<<<<<<`). Keep one and hand it in again.") from None
         where = f" (at character {problem.pos} of {len(text)})" if isinstance(problem, json.JSONDecodeError) else ""
         raise Unreadable(f"The file is not a notebook: its JSON is cut off or damaged{where}. Save it again and hand it in.") from None
     cells = _raw_cells(content)
@@ -131,7 +131,7 @@ def _text(data: bytes) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             if encoding not in ("utf-8", "utf-8-sig"):
-                raise Unreadable(f"The file seems to be text in {encoding}, but is cut off or damaged. Save it again and hand it in.") from None
+                raise Unreadable(f"The file, text in {encoding}, is cut off or damaged. Save it again and hand it in.") from None
     raise AssertionError("latin-1 reads any bytes")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from grading.names import needed
 from grading.reading import Cell, Unreadable, names_in, parses, read
 from grading.sources import grade_id, is_check, is_solution
 
@@ -73,6 +74,7 @@ def rebuild(path: Path, released: NotebookNode) -> Rebuilt:
     locked = {grade_id(cell): cell.source for cell in released.cells if is_check(cell)}
     others = [Cell(cell.cell_type, cell.source, grade_id(cell)) for cell in released.cells if not is_solution(cell)]
     _set_aside(cells, others, stubs, result)
+    wanted = _wanted(released)
     chosen: dict[str, Cell] = {}
     for number, cell in enumerate(released.cells):
         if is_solution(cell):
@@ -81,7 +83,7 @@ def rebuild(path: Path, released: NotebookNode) -> Rebuilt:
                 question = Cell("markdown", released.cells[number - 1].source if number else "", "")
                 result.answers[stub.grade] = _text_answer(stub, question, cells, others, result)
             else:
-                result.answers[stub.grade], used = _code_answer(stub, cells, result)
+                result.answers[stub.grade], used = _code_answer(stub, wanted[stub.grade], cells, result)
                 if used is not None:
                     chosen[stub.grade] = used
     _place_helpers(cells, chosen, result)
@@ -97,16 +99,30 @@ def rebuild(path: Path, released: NotebookNode) -> Rebuilt:
     return result
 
 
+def _wanted(released: NotebookNode) -> dict[str, frozenset[str]]:
+    """Grade id of each code answer -> what it must define: what its stub does, else what the checks after it read and nothing defines."""
+    code = [cell for cell in released.cells if cell.cell_type == "code"]
+    there = set().union(*(names_in(cell.source) for cell in code))
+    found, last = {}, ""
+    for cell in code:
+        if is_solution(cell):
+            last = grade_id(cell)
+            found[last] = frozenset(names_in(cell.source))
+        elif is_check(cell) and last and not found[last]:
+            found[last] = frozenset(needed(cell.source) - there)
+    return found
+
+
 def _set_aside(cells: list[Cell], others: list[Cell], stubs: dict[str, Cell], result: Rebuilt) -> None:
     """Mark the cells that are not the student's: the lecture's own, as released, edited or of an older release."""
     known = {other.words: other for other in others if other.kind == "code"}
     locked = {other.grade: other for other in others if other.grade}
+    asked = set().union(*(stub.defines for stub in stubs.values()))
     edited = []
     for cell in cells:
         if cell.kind != "code" or not cell.words or cell.words in known:
             cell.taken = cell.taken or cell.words in known or not cell.words
             continue
-        asked = set().union(*(stub.defines for stub in stubs.values()))
         if cell.grade in locked:
             edited.append(cell.grade)
             cell.taken = not cell.defines & asked
@@ -138,15 +154,15 @@ def _text_answer(stub: Cell, question: Cell, cells: list[Cell], others: list[Cel
     return Answer("\n\n".join(cell.source for cell in written)[:CELL], found="name" if below else "id")
 
 
-def _code_answer(stub: Cell, cells: list[Cell], result: Rebuilt) -> tuple[Answer, Cell | None]:
+def _code_answer(stub: Cell, wanted: frozenset[str], cells: list[Cell], result: Rebuilt) -> tuple[Answer, Cell | None]:
     """The student's code for one solution cell: by grade id, by what it defines, joined from pieces, or by likeness; and its cell."""
-    name, wanted = stub.grade, stub.defines
+    name = stub.grade
     own = [cell for cell in cells if cell.grade == name and cell.words]
     by_name = [cell for cell in cells if wanted and wanted <= cell.defines]
     written = [cell for cell in own if (cell in by_name or not wanted) and cell.words != stub.words]
     written = written or [cell for cell in by_name if cell.words != stub.words]
     if not written:
-        return _from_pieces(stub, own, cells, result)
+        return _from_pieces(stub, wanted, own, cells, result)
     if len({cell.words for cell in written}) > 1:
         result.notes.append(f"There are {len(written)} answers to {name}; the last one was used.")
     used = written[-1]
@@ -175,9 +191,9 @@ def _continued(first: Cell, cells: list[Cell]) -> tuple[str, int]:
     return source, more
 
 
-def _from_pieces(stub: Cell, own: list[Cell], cells: list[Cell], result: Rebuilt) -> tuple[Answer, Cell | None]:
+def _from_pieces(stub: Cell, wanted: frozenset[str], own: list[Cell], cells: list[Cell], result: Rebuilt) -> tuple[Answer, Cell | None]:
     """An answer that no single cell holds: its pieces together, or the nearest thing to it."""
-    name, wanted = stub.grade, stub.defines
+    name = stub.grade
     joined = "\n".join(cell.source for cell in own)
     if len(own) > 1 and parses(joined) and wanted <= names_in(joined):
         for cell in own:

@@ -4,13 +4,14 @@ import copy
 import csv
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
 from grading.sources import grade_id, is_check, is_solution
+from grading.text import line, markdown
 from grading.worker import Lecture, Report
 
 COLUMNS = ["student", "lecture", "exercise", "points", "max_points", "reason"]
@@ -39,10 +40,8 @@ def write_text(path: Path, text: str) -> None:
 def executed(lecture: Lecture, report: Report) -> NotebookNode:
     """The student's answers in the released notebook, with what their cells printed and what each check said.
 
-    Nothing hidden is in it, and no output that a browser could run.
+    Nothing hidden is in it, and nothing of the student's that a browser could run.
     """
-    from nbconvert.preprocessors.sanitize import SanitizeHTML
-
     notebook = copy.deepcopy(lecture.released)
     run: dict[str, list[tuple[str, str, str]]] = {}
     waiting: list[tuple[str, str, str]] = []
@@ -57,7 +56,7 @@ def executed(lecture: Lecture, report: Report) -> NotebookNode:
     for cell in notebook.cells:
         name = grade_id(cell)
         if is_solution(cell) and cell.cell_type == "markdown":
-            cell.source = report.manual.get(name, cell.source)
+            cell.source = markdown(report.manual.get(name, cell.source))
         elif is_solution(cell):
             *helpers, (cell.source, output, error) = run.get(name) or [(cell.source, "", "")]
             for source, printed, problem in helpers:
@@ -71,12 +70,13 @@ def executed(lecture: Lecture, report: Report) -> NotebookNode:
             cell.metadata.setdefault("tags", []).append("not-run-in-grading")
         cells.append(cell)
     for note in reversed([*report.look, *report.notes]):
-        cells.insert(0, nbformat.v4.new_markdown_cell(f"**Note from grading.** {note}", metadata={"tags": ["grading-note"]}))
+        text = f"**Note from grading.** {markdown(line(note))}"
+        cells.insert(0, nbformat.v4.new_markdown_cell(text, metadata={"tags": ["grading-note"]}))
     notebook.cells = cells
     for number, cell in enumerate(notebook.cells):
         if "grading-note" in cell.metadata.get("tags", []) or "student-helper" in cell.metadata.get("tags", []):
             cell.id = f"added-{number}"
-    return SanitizeHTML().preprocess(notebook, {})[0]  # a student's text must not run in the grader's browser
+    return notebook
 
 
 def _outputs(text: str, error: str) -> list[NotebookNode]:
@@ -108,33 +108,46 @@ class Recorder:
         SaveCells().preprocess(copy.deepcopy(lecture.pristine), resources)
         self.book = Gradebook(address)
         self.rows: list[dict] = []
+        self.failed: dict[str, str] = {}  # student -> why the gradebook did not take the result
 
     def write(self, report: Report, submitted: datetime | None = None) -> None:
         """One student's points into the gradebook, executed notebook into `autograded/`, rows for grades.csv.
 
+        What goes wrong with one student is kept in `failed`, and does not stop the others.
+
         Args:
             report: the student's; submitted: when the file was handed in, naive UTC as nbgrader keeps it.
         """
+        self.rows += rows(self.lecture, report)
+        try:
+            self._write(report, submitted)
+        except Exception as problem:
+            self.book.db.rollback()
+            self.failed[report.student] = f"{type(problem).__name__}: {problem}"
+
+    def _write(self, report: Report, submitted: datetime | None) -> None:
         lecture, book = self.lecture.name, self.book
         notebook = executed(self.lecture, report)
         folder = self.course / "autograded" / report.student / lecture
         write_text(folder / f"{lecture}.ipynb", nbformat.writes(notebook) + "\n")
         if submitted:
             write_text(folder / "timestamp.txt", f"{submitted:%Y-%m-%d %H:%M:%S.%f} UTC\n")
-        if report.student not in {student.id for student in book.students}:
-            book.add_student(report.student)
-        book.update_or_create_submission(lecture, report.student, **({"timestamp": submitted} if submitted else {}))
+        book.update_or_create_student(report.student)
+        with book.db.no_autoflush:  # nbgrader queries while its new submission is not yet in the session
+            book.update_or_create_submission(lecture, report.student, **({"timestamp": submitted} if submitted else {}))
+        grades = {grade.name: grade for grade in book.find_submission_notebook(lecture, lecture, report.student).grades}
         for verdict in report.verdicts:
-            grade = book.find_grade(verdict.check, lecture, lecture, report.student)
-            grade.auto_score, grade.needs_manual_grade = verdict.points, False
+            grade = grades[verdict.check]
+            lost = verdict.points < verdict.max_points
+            grade.auto_score = verdict.points
+            grade.needs_manual_grade = bool(report.look) and lost and grade.manual_score is None  # a human's row in formgrader
         for name, text in report.manual.items():
             stub = next(cell.source for cell in self.lecture.released.cells if grade_id(cell) == name)
-            grade = book.find_grade(name, lecture, lecture, report.student)
+            grade = grades[name]
             empty = text.split() == stub.split()
             grade.auto_score = 0.0 if empty else None
             grade.needs_manual_grade = not empty and grade.manual_score is None
         book.db.commit()
-        self.rows += rows(self.lecture, report)
 
     def close(self) -> None:
         """Write grades.csv: this lecture's rows anew, other lectures' rows as they were."""
@@ -170,16 +183,6 @@ def rows(lecture: Lecture, report: Report) -> list[dict]:
         row["reason"] = " | ".join(dict.fromkeys(part for part in [*str(row["reason"]).split(" | "), verdict.reason] if part))
     for row in made.values():
         for key in ("student", "reason"):
-            row[key] = "'" + row[key] if row[key][:1] in ("=", "+", "-", "@", "\t", "\r") else row[key]
+            text = line(row[key], 2000)
+            row[key] = "'" + text if text[:1] in ("=", "+", "-", "@") else text
     return list(made.values())
-
-
-def submitted_at(folder: Path, file: Path) -> datetime:
-    """When a submission was handed in: nbgrader's timestamp.txt if it can be read, else the file's own time; naive UTC."""
-    from dateutil.parser import parse
-
-    try:
-        told = parse((folder / "timestamp.txt").read_text(encoding="utf-8").strip()[:60])
-        return (told.astimezone(UTC) if told.tzinfo else told).replace(tzinfo=None)
-    except (OSError, ValueError, OverflowError):
-        return datetime.fromtimestamp(file.lstat().st_mtime, UTC).replace(tzinfo=None)

@@ -186,7 +186,7 @@ def _take_state(ours: Any, theirs: Any) -> None:
                 gradient = theirs["gradients"].get(name)
                 parameter.grad = None if gradient is None else torch.as_tensor(gradient, dtype=parameter.dtype).reshape(parameter.shape)
     except Exception:
-        raise NotData(f"your code changed the {type(ours).__name__} that it was given into another one: train its weights, keep its layers") from None
+        raise NotData(f"your code made another one of the {type(ours).__name__} that it was given: train it, keep its layers") from None
 
 
 class Remote:
@@ -233,7 +233,8 @@ class Remote:
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __float__ = __int__ = __index__ = __complex__ = __array__ = _not_data
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = __abs__ = __contains__ = _not_data
-    __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __round__ = __reduce_ex__ = _not_data
+    __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = __round__ = _not_data
+    __reduce_ex__ = __invert__ = __and__ = __rand__ = __or__ = __ror__ = _not_data
 
 
 def _read(remote: Remote, what: str, key: Any = None) -> Any:

@@ -149,7 +149,9 @@ class Report:
         return cls(**raw)
 
 
-def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int, without: tuple[str, ...] = (), shown: bool = False) -> Report:
+def work(
+    process: Process, path: Path, student: str, lecture: Lecture, seed: int, without: tuple[str, ...] = (), shown: bool = False
+) -> Report:
     """Grade one submitted file with a student process that was made for it. Runs in a trusted fork of its own.
 
     Args:
@@ -176,9 +178,7 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
     channel = Channel(process, seed)
     trusted: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(lecture.judge_set_up, "<set-up>", "exec"), trusted)
-    giving = dict(trusted)
-    exec(compile(lecture.judge_given, "<given>", "exec"), giving)
-    twins = Twins(lecture.given, giving, channel)
+    twins = Twins(lecture.given, trusted, channel, bool(lecture.judge_given))
 
     def run(source: str, name: str, kind: str) -> None:
         try:
@@ -204,7 +204,7 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
                 run(answer.source, name, name)
         elif is_check(cell):
             source = lecture.visible.get(name, "") if shown else cell.source
-            verdict = judge(name, source, lecture.checks[name], channel, trusted, twins, lecture.given.names, seed, shown)
+            verdict = judge(name, source, lecture.checks[name], channel, twins, seed, shown)
             if verdict.ended:
                 report.culprit = report.culprit or lecture.exercise_of.get(name, "")
             report.verdicts.append(verdict)

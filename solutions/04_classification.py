@@ -364,7 +364,7 @@ film[1, 4] = 3.0
 kept = film.copy()
 image = np.asarray(augment(film, 1, False, 4)[0])  # in place
 assert image[1, 8] == 3, "with shift=4 the pixel of column 4 should be in column 8"
-assert image[2, :3].max() == 0, "the nodule left the picture on the right and came back on the left: the shift wraps round, and the label is now wrong"
+assert image[2, :4].max() == 0, "the nodule left the picture on the right and came back on the left: the shift wraps round, and the label is now wrong"
 assert np.array_equal(film, kept), "you changed the caller's film in place; in the next epoch it would be augmented twice"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(6)
@@ -2729,11 +2729,11 @@ assert len(answer[0]) == 2, f"a 2-D input has a 2-D output, got size {answer[0]}
 assert tuple(answer[0]) != (13, 13), "13 comes out if the padding or the 1 is forgotten: 28 with kernel 3, stride 2, padding 1 gives 14"
 assert tuple(answer[0]) == (14, 14), f"28 with kernel 3, stride 2, padding 1 gives 14, not {answer[0]}"
 assert all(isinstance(n, (int, np.integer)) for n in answer[0]), "sizes are whole numbers: divide with //"
-odd = conv_cost((28, 29), 1, 1, (3, 3), (1, 2), (1, 1), 1)[0]
-assert odd[0] != 27, "padding is added on both sides: 28 with kernel 3, stride 1, padding 1 stays 28, you get 27"
-assert tuple(odd) == (28, 15), f"28 at stride 1 and 29 at stride 2 give (28, 15), not {odd}: each axis has its own stride; divide by it, round down, and only then add 1"
 flat = conv_cost((20, 64, 64), 1, 8, (1, 3, 3), (1, 2, 2), (0, 1, 1), 2)
 assert tuple(flat[0]) == (20, 32, 32), f"an anisotropic kernel 1x3x3 with stride 1x2x2 keeps the 20 slices: expected (20, 32, 32), got {flat[0]}"
+odd = conv_cost((28, 29), 1, 1, (3, 3), (1, 2), (1, 1), 1)[0]
+assert odd[0] != 27, "27 comes out if the padding is added on one side only: 28 with kernel 3, stride 1, padding 1 stays 28"
+assert tuple(odd) == (28, 15), f"28 at stride 1 and 29 at stride 2 give (28, 15), not {odd}: each axis has its own stride; divide by it, round down, and only then add 1"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(12)
 for _ in range(12):

@@ -1,6 +1,5 @@
 """Where a student's code runs: a jailed, warm fork server and one process for each submission. No check and no point lives here."""
 
-import contextlib
 import json
 import os
 import socket

@@ -1,6 +1,6 @@
-"""What a student's process may ask of the kernel: a seccomp filter, for what namespaces and resource limits leave open. Runs inside the jail.
+"""What a student's process may ask of the kernel: a seccomp filter, for what namespaces and resource limits leave open.
 
-A refused call fails like one without permission; nothing is killed. Python, NumPy and torch need none of them.
+Runs inside the jail. A refused call fails like one without permission; nothing is killed. Python, NumPy and torch need none of them.
 """
 
 import ctypes
