@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from grading.given import Twins
-from grading.remote import Channel, Ended, NotData
+from grading.remote import Channel, Ended, NotData, Remote
 from grading.sandbox.wire import WireError
 from grading.text import clean
 
@@ -85,7 +85,8 @@ def judge(check: str, source: str, max_points: float, channel: Channel, twins: T
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
             exec(compile(tree, name, "exec"), namespace)
             value = eval(compile(ast.Expression(last.value), name, "eval"), namespace) if last is not None else None
-            points = _points(value, max_points)
+            asked = last is not None and isinstance(last.value, ast.Call) and isinstance(namespace.get(ast.unparse(last.value.func)), Remote)
+            points = max_points if asked else _points(value, max_points)  # what a student's function returns is no number of points
         if channel.ended:  # even if the check took the end for an error that it was waiting for
             raise Ended(channel.ended)
     except Ended as problem:
@@ -105,7 +106,7 @@ def _seed(seed: int, name: str) -> None:
 
 def _points(value: Any, most: float) -> float:
     """What the value of a check's last line gives: a number that many points, true or false all or none, anything else all."""
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):  # of NumPy or torch
+    if not isinstance(value, Remote) and getattr(value, "shape", None) == () and hasattr(value, "item"):  # of NumPy or torch
         value = value.item()
     if isinstance(value, numbers.Real):
         value = most * value if isinstance(value, bool) else float(value)

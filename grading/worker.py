@@ -56,7 +56,9 @@ class Lecture:
     def modules(self) -> tuple[str, ...]:
         """What the student's side imports, to be imported once before the first fork."""
         code = [cell for cell in self.pristine.cells if cell.cell_type == "code"]
-        return _imports([self.set_up(), *(cell.source for cell in code if is_solution(cell) or "given" in tags(cell))])
+        sources = [cell.source for cell in code if is_solution(cell) or "given" in tags(cell)]
+        trains = any("torch.optim" in source or ".backward(" in source for source in sources)
+        return _imports([self.set_up(), *sources, *(["import torch._dynamo"] if trains else [])])  # an optimizer imports it at its first step
 
     @cached_property
     def _checks_read(self) -> set[str]:

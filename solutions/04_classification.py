@@ -198,6 +198,7 @@ def class_weights(labels: np.ndarray, n_classes: int) -> np.ndarray:
 toy = np.array([0] * 90 + [1] * 10)
 w = np.asarray(class_weights(toy, 2), dtype=float)
 assert w.shape == (2,), f"expected one weight a class, shape (2,), got {w.shape}"
+assert w[1] != w[0], "both classes count the same: nothing is weighted"
 assert w[1] > w[0], f"the weights are inverted: the rare class got {w[1]:.3g}, the common one {w[0]:.3g}. Rare must count more"
 assert np.isclose(w[1] / w[0], 9), f"9 times as rare should count 9 times as much, not {w[1] / w[0]:.3g} times"
 assert np.isclose(w[toy].mean(), 1), f"the mean weight over the images should be 1, not {w[toy].mean():.3g}: else you change the learning rate too"
@@ -326,6 +327,7 @@ assert np.shape(answer[0]) == (3, 4), f"the image should keep its shape (3, 4), 
 assert not np.array_equal(answer[0], film[::-1]), "you turned the film upside down; mirror the columns, not the rows"
 assert np.array_equal(answer[0], film[:, ::-1]), "with flip=True and shift=0 the columns should come in reverse order"
 moved = np.asarray(augment(film, 0, False, 1)[0])
+assert moved.shape == (3, 4), f"a shifted image should keep its width: expected shape (3, 4), got {moved.shape}"
 assert np.array_equal(moved[:, 1:], film[:, :-1]), "with shift=1 what was in column 0 should be in column 1: do you move the wrong way?"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(5)
@@ -685,7 +687,7 @@ for _ in range(20):
 # %% nbgrader={"grade": true, "grade_id": "checkpoint-edges", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # An epoch that blew up, and equals
 epoch, value = choose_checkpoint(np.array([0.7, np.nan, 0.8, 0.75]), np.array([0.6, 0.9, 0.7, 0.8]))
-assert epoch != 1, "you chose the epoch whose validation score is nan: argmax takes nan for the largest"
+assert epoch != 1, "you chose the epoch whose validation score is nan: argmax takes nan for the largest, and dropping nan moves the numbers of later epochs"
 assert epoch == 2 and np.isclose(value, 0.7), f"the best epoch that did not blow up is 2, with test AUC 0.7; got {epoch} and {value}"
 assert choose_checkpoint(np.array([0.7, 0.8, 0.8]), np.array([0.5, 0.6, 0.7]))[0] == 1, "of two equally good epochs keep the earlier one"
 ### BEGIN HIDDEN TESTS
@@ -2090,6 +2092,7 @@ assert here["logits"].shape == (24, 3), f"24 images and 3 classes need logits of
 assert here["n learning"] != 0, "nothing learns: you froze the head too"
 assert not here["frozen gradient"], "parameters of the backbone still want a gradient: the optimizer would change them"
 assert here["n learning"] == 6 * 3 + 3, f"a linear head from 6 features to 3 classes has 21 parameters, but {here['n learning']} learn"
+assert not np.allclose(here["logits"].sum(axis=1), 1), "the outputs of each image add up to 1: return logits, without softmax"
 assert here["losses"][-1] < here["losses"][0] - 0.05, "the loss does not fall: does forward pass the features through the new head, and outside torch.no_grad()?"
 ### BEGIN HIDDEN TESTS
 for seed in (11, 12):
@@ -2207,7 +2210,7 @@ assert all(np.isclose(rate[stage], truth[stage]) for stage in truth), f"with gam
 ### BEGIN HIDDEN TESTS
 for lr, gamma in ((1e-3, 0.3), (0.02, 0.8), (0.1, 1.0)):
     for group in groups_of(lr, gamma):
-        depth = {"head": 0, "block2": 1, "relu": 2, "block1": 3, "stem": 4}[group["names"][0].split(".")[0]]
+        depth = {"head": 0, "block2": 1, "relu": 2, "block1": 3, "stem": 4}[(group["names"] or ["relu"])[0].split(".")[0]]
         assert np.isclose(group["lr"], lr * gamma**depth), f"{depth} stages below the head the rate should be lr * gamma ** {depth}"
 ### END HIDDEN TESTS
 
@@ -2749,7 +2752,7 @@ for _ in range(12):
 _, parameters, size_in_bytes = conv_cost((32, 32, 32), 4, 8, (3, 3, 3), (1, 1, 1), (1, 1, 1), 2)
 assert parameters != 8 * 4 * 27, "864 are the weights; each of the 8 output channels has a bias as well"
 assert parameters == 8 * (4 * 27 + 1), f"8 kernels of 4 x 3 x 3 x 3 weights and a bias are 872 parameters, not {parameters}"
-assert size_in_bytes != 8 * 32**3 * 4, "that is one image; a batch of 2 needs twice as much"
+assert size_in_bytes != 8 * 32**3 * 4, "that is half: one image where a batch of 2 is asked for, or the input's channels in place of the output's"
 assert size_in_bytes != 2 * 8 * 32**3, "that is the count of numbers; each float32 takes 4 bytes"
 assert size_in_bytes == 2 * 8 * 32**3 * 4, f"2 images x 8 channels x 32^3 voxels x 4 bytes = 2 097 152 bytes, not {size_in_bytes}"
 ### BEGIN HIDDEN TESTS

@@ -1,0 +1,4 @@
+# expect: backbone-input-shape: expected (2, 3, 16, 16)
+def backbone_input(images: np.ndarray, size: int, mean: tuple, std: tuple) -> torch.Tensor:
+    x = torch.tensor(images, dtype=torch.float32)[:, None].expand(-1, 3, -1, -1) / 255
+    return (x - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)

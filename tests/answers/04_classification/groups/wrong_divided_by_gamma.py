@@ -1,0 +1,8 @@
+# expect: groups-rates: order is reversed
+def parameter_groups(model: torch.nn.Module, lr: float, gamma: float) -> list[dict]:
+    groups = []
+    for d, stage in enumerate(reversed(list(model.children()))):
+        params = [p for p in stage.parameters() if p.requires_grad]
+        if params:
+            groups.append({"params": params, "lr": lr / gamma**d})
+    return groups

@@ -1,0 +1,18 @@
+# expect: probe-statistics: counted batches
+class Probe(torch.nn.Module):
+    def __init__(self, backbone: torch.nn.Module, features: int, n_classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        for p in backbone.parameters():
+            p.requires_grad = False
+        self.head = torch.nn.Linear(features, n_classes)
+        for layer in backbone.modules():
+            if isinstance(layer, torch.nn.BatchNorm1d):
+                layer.momentum = 0.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(x))
+
+    def train(self, mode: bool = True) -> "Probe":
+        super().train(mode)
+        return self

@@ -1,0 +1,60 @@
+"""Lectures and classes for the tests of grading: fixtures/*.py released as students get them, notebooks with chosen answers, course directories."""
+
+import copy
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import nbformat
+
+from grading.release import _generate, as_text, write_course
+from grading.sources import grade_id, is_solution, read_lecture
+from grading.worker import Lecture
+
+FIXTURES = Path(__file__).with_name("fixtures")
+
+
+@cache
+def lecture(name: str) -> Lecture:
+    """A fixture's lecture, released by nbgrader itself."""
+    pristine = read_lecture(FIXTURES / f"{name}.py")
+    with tempfile.TemporaryDirectory() as folder:
+        course = write_course(Path(folder), [])
+        source = course / "source" / name / f"{name}.ipynb"
+        source.parent.mkdir(parents=True)
+        source.write_text(as_text(copy.deepcopy(pristine)), encoding="utf-8")
+        _generate(course, name)
+        released = nbformat.read(course / "release" / name / f"{name}.ipynb", as_version=4)
+    return Lecture(name, pristine, released)
+
+
+def right(of: Lecture) -> dict[str, str]:
+    """Grade id -> the reference answer."""
+    return {grade_id(cell): cell.source for cell in of.pristine.cells if is_solution(cell)}
+
+
+def answered(of: Lecture, answers: dict[str, str], helper: str = "") -> nbformat.NotebookNode:
+    """The released notebook with these answers; a helper cell, if any, stands before the first answer."""
+    notebook = copy.deepcopy(of.released)
+    for cell in notebook.cells:
+        cell.source = answers.get(grade_id(cell), cell.source)
+    if helper:
+        first = next(number for number, cell in enumerate(notebook.cells) if is_solution(cell))
+        notebook.cells.insert(first, nbformat.v4.new_code_cell(helper))
+    return notebook
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> Path:
+    """Save as a student's tool would."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def course(folder: Path, of: Lecture, submissions: dict[str, nbformat.NotebookNode]) -> Path:
+    """A course directory with the lecture and a notebook for each student."""
+    for part, notebook in (("source", of.pristine), ("release", of.released)):
+        write(notebook, folder / part / of.name / f"{of.name}.ipynb")
+    for student, notebook in submissions.items():
+        write(notebook, folder / "submitted" / student / of.name / f"{of.name}.ipynb")
+    return folder
