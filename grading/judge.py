@@ -85,8 +85,9 @@ def judge(check: str, source: str, max_points: float, channel: Channel, twins: T
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
             exec(compile(tree, name, "exec"), namespace)
             value = eval(compile(ast.Expression(last.value), name, "eval"), namespace) if last is not None else None
-            asked = last is not None and isinstance(last.value, ast.Call) and isinstance(namespace.get(ast.unparse(last.value.func)), Remote)
-            points = max_points if asked else _points(value, max_points)  # what a student's function returns is no number of points
+            asked = ast.unparse(last.value.func) if last is not None and isinstance(last.value, ast.Call) else ""
+            theirs = isinstance(namespace.get(asked), Remote)  # what a student's function returns is no number of points
+            points = max_points if theirs else _points(value, max_points)
         if channel.ended:  # even if the check took the end for an error that it was waiting for
             raise Ended(channel.ended)
     except Ended as problem:

@@ -57,8 +57,9 @@ class Lecture:
         """What the student's side imports, to be imported once before the first fork."""
         code = [cell for cell in self.pristine.cells if cell.cell_type == "code"]
         sources = [cell.source for cell in code if is_solution(cell) or "given" in tags(cell)]
-        trains = any("torch.optim" in source or ".backward(" in source for source in sources)
-        return _imports([self.set_up(), *sources, *(["import torch._dynamo"] if trains else [])])  # an optimizer imports it at its first step
+        if any("torch.optim" in source or ".backward(" in source for source in sources):
+            sources.append("import torch._dynamo")  # an optimizer does so at its first step, and that takes seconds
+        return _imports([self.set_up(), *sources])
 
     @cached_property
     def _checks_read(self) -> set[str]:

@@ -555,7 +555,7 @@ one = run_steps(seed=1, steps=1)
 truth, _ = reference(one, 1)
 moved = {name: not np.allclose(one["after"][name], one["before"][name]) for name in truth}
 assert moved["3.weight"], "the weights did not move: is there a step after the backward, and are the gradients still there when it comes?"
-assert np.allclose(one["after"]["3.weight"], truth["3.weight"], atol=1e-5), "the first step goes elsewhere: logits (no softmax) into the cross-entropy, with weight=weights, in train mode?"
+assert np.allclose(one["after"]["3.weight"], truth["3.weight"], atol=1e-5), "the first step goes elsewhere: logits (no softmax) into the cross-entropy, with weight=weights and the mean over the batch, in train mode?"
 three = run_steps(seed=2, steps=3)
 truth, _ = reference(three, 3)
 assert np.allclose(three["after"]["3.weight"], truth["3.weight"], atol=1e-5), "the first step is right, later ones are not: gradients of earlier steps pile up. Clear them with zero_grad"
@@ -573,7 +573,7 @@ for seed, steps in ((11, 1), (12, 2), (13, 5)):
 # %% nbgrader={"grade": true, "grade_id": "training-step-mode", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Train mode: the model came from a validation; batch norm must use, and learn from, this batch
 here = run_steps(seed=3, steps=1)
-assert here["after"]["1.num_batches_tracked"] == 1, "batch norm saw no batch: the model was in eval mode during your step. Call model.train() first"
+assert here["after"]["1.num_batches_tracked"] != 0, "batch norm saw no batch: the model was in eval mode during your step. Call model.train() first"
 hidden = here["x"][0] @ here["before"]["0.weight"].T + here["before"]["0.bias"]
 assert np.allclose(here["after"]["1.running_mean"], 0.1 * hidden.mean(axis=0), atol=1e-5), "the running mean of batch norm is off: one forward pass a step, in train mode"
 ### BEGIN HIDDEN TESTS
@@ -2302,18 +2302,19 @@ def backbone_input(images: np.ndarray, size: int, mean: tuple, std: tuple) -> to
 # %% nbgrader={"grade": true, "grade_id": "backbone-input-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Shape and type: three channels, the backbone's size, float32; and bilinear, so that a ramp stays a ramp
 ramp = np.tile(np.arange(0, 160, 20, dtype=np.uint8), (2, 8, 1))
-x = backbone_input(ramp, 16, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+x = backbone_input(ramp, 16, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 assert tuple(x.shape) == (2, 3, 16, 16), f"expected (2, 3, 16, 16): images, colours, size, size. Got {tuple(x.shape)}"
 assert x.dtype == torch.float32, f"the backbone's weights are float32, your input is {x.dtype}"
-rise = np.diff(np.asarray(x[0, 0, 8]))
-assert rise.min() >= -1e-6 and rise[2:13].max() < 0.06, "a smooth ramp became stairs or turned round: resize with mode='bilinear'"
+row = np.asarray(x[0, 0, 8])
+rise = np.diff(row) / max(np.ptp(row), 1e-6)  # in shares of the whole ramp, so that the scaling does not matter here
+assert rise.min() >= -1e-6 and rise[2:13].max() < 0.1, "a smooth ramp became stairs or turned round: resize with mode='bilinear'"
 ### BEGIN HIDDEN TESTS
 x = backbone_input(np.zeros((3, 28, 20), np.uint8), 32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 assert tuple(x.shape) == (3, 3, 32, 32) and x.dtype == torch.float32, "an image that is not square should come out as size x size too"
 random = np.random.default_rng(4).integers(0, 256, (2, 9, 9)).astype(np.uint8)
 truth = torch.nn.functional.interpolate(torch.tensor(random)[:, None].double() / 255, (27, 27), mode="bilinear", align_corners=False)
-got = np.asarray(backbone_input(random, 27, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)))
-assert np.abs(got - truth.numpy()).max() < 1e-3, "the resized image differs from torch's bilinear interpolation"
+got = np.asarray(backbone_input(random, 27, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+assert np.corrcoef(got[:, 0].ravel(), truth[:, 0].numpy().ravel())[0, 1] > 0.9999, "the resized image differs from torch's bilinear interpolation"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "backbone-input-scale", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}

@@ -1,4 +1,4 @@
-"""Lectures and classes for the tests of grading: fixtures/*.py released as students get them, notebooks with chosen answers, course directories."""
+"""Lectures and classes for the tests of grading: fixtures as students get them, notebooks with chosen answers, course directories."""
 
 import copy
 import tempfile

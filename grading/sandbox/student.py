@@ -79,8 +79,14 @@ class Student:
 
     def answer(self, value: Any, changed: dict | None = None, **more: Any) -> tuple[dict, list[bytes]]:
         blobs: list[bytes] = []
-        tree = wire.encode(value, blobs, self.keep)
-        return {"value": tree, "changed": {key: wire.encode(item, blobs) for key, item in (changed or {}).items()}, **more}, blobs
+        before = len(self.kept)
+        try:
+            tree = wire.encode(value, blobs, self.keep)
+            return {"value": tree, "changed": {key: wire.encode(item, blobs) for key, item in (changed or {}).items()}, **more}, blobs
+        except wire.WireError:
+            for number in range(before + 1, len(self.kept) + 1):
+                del self.kept[number]
+            raise
 
     # -- operations ---------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ LIMIT = 64 * 2**20  # bytes in one frame
 TEXT = 8 * 2**20  # bytes of its JSON text: parsed JSON takes up to forty times as much memory
 DEPTH = 40  # nesting of lists, tuples and dicts
 ITEMS = 200_000  # values in one frame
+KEYS = 10_000  # in one dict or set: keys may be chosen so that each takes as long to enter as all before it together
 _HEAD = struct.Struct(">QQ")
 _KINDS = "biufcSUMm"  # of array: numbers, text and times, nothing that holds Python objects
 _DTYPES = {
@@ -221,6 +222,8 @@ class Decoder:
         if not isinstance(tree, dict) or not tree:
             raise WireError("an answer arrived that is not of the agreed form")
         kind, body = next(iter(tree.items()))
+        if kind in ("set", "dict") and len(body) > KEYS:
+            raise WireError(f"a {kind} arrived that has more than {KEYS} entries")
         if kind in ("list", "tuple", "set"):
             return {"list": list, "tuple": tuple, "set": set}[kind]([self._decode(item, depth + 1) for item in body])
         if kind == "dict":

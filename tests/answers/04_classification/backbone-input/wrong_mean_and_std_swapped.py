@@ -1,4 +1,4 @@
-# expect: backbone-input-scale, backbone-input-shape: white should become
+# expect: backbone-input-scale: white should become
 def backbone_input(images: np.ndarray, size: int, mean: tuple, std: tuple) -> torch.Tensor:
     x = torch.tensor(images, dtype=torch.float32)[:, None].expand(-1, 3, -1, -1) / 255
     x = torch.nn.functional.interpolate(x, (size, size), mode="bilinear")

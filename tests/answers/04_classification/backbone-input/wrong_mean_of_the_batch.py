@@ -1,4 +1,4 @@
-# expect: backbone-input-scale, backbone-input-shape: did you subtract it
+# expect: backbone-input-scale: did you subtract it
 def backbone_input(images: np.ndarray, size: int, mean: tuple, std: tuple) -> torch.Tensor:
     x = torch.tensor(images, dtype=torch.float32)[:, None].expand(-1, 3, -1, -1) / 255
     x = torch.nn.functional.interpolate(x, (size, size), mode="bilinear")

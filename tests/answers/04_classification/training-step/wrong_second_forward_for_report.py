@@ -1,4 +1,4 @@
-# expect: training-step-mode: batch norm saw
+# expect: training-step-mode: one forward pass a step
 def training_step(
     model: torch.nn.Module, optimizer: torch.optim.Optimizer, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
 ) -> float:

@@ -1,0 +1,6 @@
+# expect: separate-stains-glass, separate-stains-mixture: empty glass
+def separate_stains(rgb: np.ndarray, stains: np.ndarray, white: np.ndarray) -> np.ndarray:
+    M = np.asarray(stains, float)
+    M = M / np.linalg.norm(M, axis=1, keepdims=True)
+    D = -np.log10(np.maximum(rgb.astype(float), 1) / float(np.mean(white)))
+    return np.maximum(D @ np.linalg.pinv(M), 0)

@@ -1,0 +1,8 @@
+# expect: to-isotropic-image: n * new mm
+def to_isotropic(image: np.ndarray, label: np.ndarray, spacing: tuple, new: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    from scipy import ndimage
+    spacing = np.asarray(spacing, float)
+    shape = tuple(max(1, int(round(n * s / new))) for n, s in zip(image.shape, spacing))
+    m = 1 / spacing
+    return (ndimage.affine_transform(image.astype(float), m, output_shape=shape, order=1, mode="nearest"),
+            ndimage.affine_transform(label, m, output_shape=shape, order=0, mode="nearest"))

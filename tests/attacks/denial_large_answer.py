@@ -1,0 +1,9 @@
+# aims at: denial
+# cell: rescale
+# rest: right
+# Returns more than the channel takes.
+import numpy as np
+
+
+def rescale(image):
+    return np.zeros(2**27, np.uint8)

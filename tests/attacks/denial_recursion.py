@@ -1,0 +1,11 @@
+# aims at: denial
+# cell: rescale
+# rest: right
+# Recursion as deep as the stack, and deeper.
+import sys
+
+sys.setrecursionlimit(2**31 - 1)
+
+
+def rescale(image):
+    return rescale([image])
