@@ -222,6 +222,8 @@ def _import_all(cells: list[NotebookNode | None]) -> None:
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                if "torch.optim" in cell.source:
+                    names.append("torch._dynamo")  # the first optimizer imports it, which takes five seconds
                 for name in names:
                     with suppress(Exception):
                         importlib.import_module(name)

@@ -8,7 +8,8 @@
 # - split data by patient, measure how far readers agree beyond chance, and remove the patient from a DICOM file (1.1)
 # - name the task behind a clinical question, with the output and the metric that fit it (1.2)
 # - say how each modality forms its image, what a pixel value means, and reconstruct a CT slice from photon counts (1.3)
-# - choose TE and TR (echo and repetition time) for an MR contrast, name a noise model from repeated scans, and separate the stains of a histology slide (1.3)
+# - choose TE and TR (echo and repetition time) for an MR contrast, name a noise model from repeated scans, and separate the stains of a
+#   histology slide (1.3)
 #
 # **Time** about 340 minutes
 #
@@ -725,7 +726,8 @@ assert np.allclose(cubes[0, 0, :16], np.arange(16)), (
 )
 coarse, _names = to_isotropic(ramp, np.zeros((4, 4, 6), np.uint8), (1.0, 1.0, 3.0), 2.0)
 assert np.allclose(np.asarray(coarse)[0, 0, :8], np.arange(0, 16, 2)), (
-    f"cubes of 2 mm should read 0, 2, 4 ... 14 mm, yours {np.asarray(coarse)[0, 0, :8].round(2)}: new voxel n lies at n * new mm, not at n mm"
+    f"cubes of 2 mm should read 0, 2, 4 ... 14 mm, yours {np.asarray(coarse)[0, 0, :8].round(2)}: new voxel n lies at n * new mm, not at "
+    "n mm"
 )
 whole, _names = to_isotropic(ramp.astype(np.int16), np.zeros((4, 4, 6), np.uint8), (1.0, 1.0, 3.0), 2.0)
 assert np.issubdtype(np.asarray(whole).dtype, np.floating) and np.allclose(whole, coarse), (
@@ -2253,7 +2255,9 @@ assert not unknown, f"not in the list of tasks: {unknown}"
 assert len({value[0] for value in answer.values()}) > 1, (
     "one and the same task for all ten requests? Ask what each person will do with the answer"
 )
-assert answer["A"][0] == "segmentation", "task of request A: The dose is computed from every voxel of the gland: a mark or a yes doesn't help."
+assert answer["A"][0] == "segmentation", (
+    "task of request A: The dose is computed from every voxel of the gland: a mark or a yes doesn't help."
+)
 assert answer["C"][0] == "detection", "task of request C: The reader wants to be led to places, each of which is looked at."
 ### BEGIN HIDDEN TESTS
 REASONS = {
@@ -2614,7 +2618,8 @@ def fbp(counts: np.ndarray, blank: float, angles: np.ndarray, spacing: float) ->
         spacing: distance of the detector elements in mm, and size of the pixels.
 
     Returns:
-        (D, D) attenuation in 1/mm, always finite, not clipped. Row 0 is the top (largest y), column 0 the left (smallest x), the centre is x = y = 0.
+        (D, D) attenuation in 1/mm, always finite, not clipped. Row 0 is the top (largest y), column 0 the left (smallest x), the centre is
+        x = y = 0.
     """
     ### BEGIN SOLUTION
     p = -np.log(np.maximum(counts, 1) / blank)
@@ -3290,8 +3295,8 @@ try:
     answers = noise_model(pet), noise_model(positive), noise_model(lung)
 except (ArithmeticError, TypeError, ValueError, np.linalg.LinAlgError) as error:
     raise AssertionError(
-        f"your code stopped with: {error}. Logarithm of a mean or variance that is 0 (air), or of a negative mean (in HU all may be)? Subtract "
-        "the level of air, then take bright pixels"
+        f"your code stopped with: {error}. Logarithm of a mean or variance that is 0 (air), or of a negative mean (in HU all may be)? "
+        "Subtract the level of air, then take bright pixels"
     ) from None
 assert answers[0] == "poisson", (
     f"PET counts times a calibration factor of 0.037 were called {answers[0]}: the variance is proportional to the mean, not equal to "
@@ -3532,10 +3537,11 @@ assert np.isfinite(got).all() and got.min() >= 0 and got.max() > 0.5, "on random
 # %% [markdown]
 # ### OCT, fundus photography, endoscopy
 #
-# **Optical coherence tomography** (Huang et al. 1991) is ultrasound with light. Light is too fast to time, so the echo interferes with a reference
-# beam, and a spectrometer records the sum for each wavenumber $k$. A reflector at depth $z$ leaves a ripple $\cos(2kz)$ on the
-# spectrum; its FFT is the depth profile (**A-scan**), and many side by side make a **B-scan**. The axial resolution depends on
-# the source alone: $\delta z = \frac{2\ln 2}{\pi}\,\frac{\lambda_0^2}{\Delta\lambda}$ (in air, for a Gaussian spectrum).
+# **Optical coherence tomography** (Huang et al. 1991) is ultrasound with light. Light is too fast to time, so the echo
+# interferes with a reference beam, and a spectrometer records the sum for each wavenumber $k$. A reflector at depth $z$
+# leaves a ripple $\cos(2kz)$ on the spectrum; its FFT is the depth profile (**A-scan**), and many side by side make a
+# **B-scan**. The axial resolution depends on the source alone: $\delta z = \frac{2\ln
+# 2}{\pi}\,\frac{\lambda_0^2}{\Delta\lambda}$ (in air, for a Gaussian spectrum).
 #
 # **Predict before you run.** You want to tell retinal layers 10 micrometres apart. What do you buy: a stronger lens, a brighter
 # lamp, or one with more colours?
@@ -3737,9 +3743,9 @@ results.table(LECTURE, run.profile)
 # labelled by one radiologist; random 80/20 split of the slices; accuracy 97 %, tested on the held-out slices, half of them with
 # haemorrhage". Your emergency department scans 40 heads a day, about 5 % with haemorrhage.
 #
-# Would you install it? Take about 30 minutes. In at most 250 words: name the three weaknesses of the evidence that matter most to *your* patients, say for each
-# in which direction and roughly how strongly it could mislead (use measurements from this lecture), and describe the smallest study that
-# would convince you.
+# Would you install it? Take about 30 minutes. In at most 250 words: name the three weaknesses of the evidence that matter most to *your*
+# patients, say for each in which direction and roughly how strongly it could mislead (use measurements from this lecture), and describe
+# the smallest study that would convince you.
 #
 # | points | what the answer shows |
 # |---|---|

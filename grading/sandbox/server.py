@@ -81,6 +81,7 @@ def _shut_in(limits: dict) -> None:
 def _become_student(channel: socket.socket, limits: dict) -> None:
     """What the forked child does until it ends; never returns."""
     try:
+        os.setsid()  # a signal to one's process group reaches its members outside of the namespace, too
         null = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(null, number)
@@ -107,6 +108,7 @@ def _spawn(channel: socket.socket, limits: dict, control: socket.socket) -> tupl
     keeper = os.fork()
     if keeper == 0:
         try:
+            os.setsid()
             control.close()
             os.close(reading)
             _LIBC.prctl(1, signal.SIGKILL, 0, 0, 0)  # end with the server
