@@ -579,7 +579,7 @@ for ax, t in zip(axes, thicknesses, strict=False):
     ball = scan_ball(t, np.array([0.3, 0, 0]))
     high, _deep, wide = np.array(ball.shape) * [t, in_plane, in_plane] / 2  # mm
     ax.imshow(ball[:, ball.shape[1] // 2], extent=(-wide, wide, -high, high), cmap=show.SEQUENTIAL)
-    ax.set(xlim=(-5, 5), ylim=(-8, 8), facecolor=plt.get_cmap(show.SEQUENTIAL)(0.0), xticks=[], yticks=[])
+    ax.set(xlim=(-5, 5), ylim=(-6, 6), facecolor=plt.get_cmap(show.SEQUENTIAL)(0.0), xticks=[], yticks=[])
     ax.set_title(f"{t} mm slices", fontsize=9)
 axes[4].boxplot(list(error.values()), tick_labels=[str(t) for t in thicknesses], whis=(2.5, 97.5), showfliers=False)
 axes[4].axhspan(-25, 25, color=show.PALETTE[2], alpha=0.15)
@@ -3540,8 +3540,8 @@ assert np.isfinite(got).all() and got.min() >= 0 and got.max() > 0.5, "on random
 # **Optical coherence tomography** (Huang et al. 1991) is ultrasound with light. Light is too fast to time, so the echo
 # interferes with a reference beam, and a spectrometer records the sum for each wavenumber $k$. A reflector at depth $z$
 # leaves a ripple $\cos(2kz)$ on the spectrum; its FFT is the depth profile (**A-scan**), and many side by side make a
-# **B-scan**. The axial resolution depends on the source alone: $\delta z = \frac{2\ln
-# 2}{\pi}\,\frac{\lambda_0^2}{\Delta\lambda}$ (in air, for a Gaussian spectrum).
+# **B-scan**. The axial resolution depends on the source alone:
+# $\delta z = \frac{2\ln 2}{\pi}\,\frac{\lambda_0^2}{\Delta\lambda}$ (in air, for a Gaussian spectrum).
 #
 # **Predict before you run.** You want to tell retinal layers 10 micrometres apart. What do you buy: a stronger lens, a brighter
 # lamp, or one with more colours?

@@ -5,4 +5,4 @@
 def rescale(image):
     𝓍 = {"ключ": "値", "\u202e": "\ud83d"}
     open("/tmp/\udcff\u2028", "w").close()
-    raise type("Ошибка\u202e\ud800", (Exception,), {})(𝓍)
+    raise type("Ошибка\u202e", (Exception,), {})(𝓍)

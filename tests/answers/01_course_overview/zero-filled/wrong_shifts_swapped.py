@@ -1,0 +1,13 @@
+# expect: zero-filled-phase: odd sides
+def zero_filled(kspace: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Reconstruct an image from the k-space samples that were measured; the others count as zero.
+
+    Args:
+        kspace: complex (H, W), zero frequency at [H // 2, W // 2]; H and W may be odd. Where `mask` is False it may hold anything, even nan.
+        mask: boolean (H, W), True where a sample was measured.
+
+    Returns:
+        The complex image (H, W), orthonormal scaling (the image has the energy of the measured samples).
+    """
+    filled = np.where(mask, kspace, 0)
+    return np.fft.ifftshift(np.fft.ifft2(np.fft.fftshift(filled), norm="ortho"))
