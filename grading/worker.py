@@ -1,6 +1,7 @@
 """One submission from file to report: rebuild, run in the jail, judge outside. A pure function; it knows no database."""
 
 import ast
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
@@ -57,6 +58,7 @@ class Lecture:
         """What the student's side imports, to be imported once before the first fork."""
         code = [cell for cell in self.pristine.cells if cell.cell_type == "code"]
         sources = [cell.source for cell in code if is_solution(cell) or "given" in tags(cell)]
+        sources += [imports(cell.source) for cell in code]
         if any("torch.optim" in source or ".backward(" in source for source in sources):
             sources.append("import torch._dynamo")  # an optimizer does so at its first step, and that takes seconds
         return _imports([self.set_up(), *sources])
@@ -97,6 +99,11 @@ class Lecture:
         return f"{text}\n".replace("run = helpers.start", f'PROFILE = "{profile}"\nrun = helpers.start')
 
 
+def imports(source: str) -> str:
+    """The import statements at the top level of a cell, as text."""
+    return "\n".join(ast.unparse(node) for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
 def _imports(sources: list[str]) -> tuple[str, ...]:
     """Modules that some code imports, once each, in order."""
     found = []
@@ -105,8 +112,6 @@ def _imports(sources: list[str]) -> tuple[str, ...]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             found += [f"{node.module}.{alias.name}" for alias in node.names if node.module == "helpers"] or [node.module]
-    if any("torch.optim" in source for source in sources):
-        found.append("torch._dynamo")  # the first optimizer imports it, which takes five seconds
     return tuple(dict.fromkeys(found))
 
 
@@ -199,6 +204,9 @@ def work(
         name = grade_id(cell)
         if cell.cell_type != "code":
             continue
+        if not (is_solution(cell) or is_check(cell)) and (needs := imports(cell.source)):
+            with contextlib.suppress(Ended):  # demonstrations are not run, but an answer may use what they import
+                channel.run(needs, cell.id)
         if "given" in tags(cell):
             run(cell.source, cell.id, f"given:{cell.id}")
         elif is_solution(cell):

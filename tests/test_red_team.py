@@ -46,7 +46,8 @@ def notebook_of(attack, places):
     for name, value in places.items():
         text = text.replace("{" + name + "}", str(value))
     cells, rest = parts(text)
-    answers = {**(classes.right(of) if rest else {}), **{name: cell for name, cell in cells.items() if name != "helper"}}
+    right = {name: text for name, text in classes.right(of).items() if name != "reflection"}
+    answers = {**(right if rest else {}), **{name: cell for name, cell in cells.items() if name != "helper"}}
     return classes.answered(of, answers, cells.get("helper", ""))
 
 
@@ -120,8 +121,7 @@ def odd_files(course, honest):
     stamp.write_text(text, encoding="utf-8")
     (stamp.parent / "timestamp.txt").symlink_to("/dev/zero")
     odd_names = (
-        "=cmd|' /C calc'!A0",
-        "..",
+        "=cmd|'calc'!A0",
         "..%2f..%2fgrades",
         "new\nline,0,0",
         "Ünï-ключ-値",
@@ -131,14 +131,18 @@ def odd_files(course, honest):
         "'; DROP TABLE grade; --",
     )
     for name in odd_names:
-        if name != "..":
-            place(name).write_text(text, encoding="utf-8")
-    os.makedirs(os.fsencode(root) + b"/latin-\xff/" + NAME.encode())
-    shutil.copy(root / HONEST[0] / NAME / f"{NAME}.ipynb", os.fsencode(root) + b"/latin-\xff/" + f"{NAME}/{NAME}.ipynb".encode())
-    full = {"html-name", "endless-stamp", "nbgrader-marks"}
-    return dict.fromkeys([path.name for path in root.iterdir() if path.name not in HONEST], 0) | dict.fromkeys(full, whole) | {
-        name.replace("\n", "\\n").replace("\u202e", "\\u202e"): whole for name in (*odd_names, "latin-\\xff") if name != ".."
-    }  # fmt: skip
+        place(name).write_text(text, encoding="utf-8")
+    latin = os.path.join(os.fsencode(root), b"latin-\xff", NAME.encode())
+    os.makedirs(latin)
+    Path(os.fsdecode(latin), f"{NAME}.ipynb").write_text(text, encoding="utf-8")
+    full = ["html-name", "endless-stamp", "nbgrader-marks", *odd_names, os.fsdecode(b"latin-\xff")]
+    none = [path.name for path in root.iterdir() if path.name not in (*HONEST, *full) and path.name not in {each.stem for each in ATTACKS}]
+    return dict.fromkeys(none, 0) | {student_of(name): whole for name in full}
+
+
+def student_of(folder):
+    """The id under which a folder's student is recorded."""
+    return folder.replace("\n", "\\n").replace("\u202e", "\\u202e").replace("\udcff", "\\xff")
 
 
 def _with_marks(text):
@@ -197,7 +201,7 @@ def batch(tmp_path_factory):
     course = tmp_path_factory.mktemp("red")
     listener = Listener()
     places = {"course": course, "repository": classes.FIXTURES.parents[1], "port": listener.port, "abstract": listener.abstract}
-    honest = classes.answered(of, classes.right(of))
+    honest = classes.answered(of, {**classes.right(of), "reflection": "The clock."})
     students = {f"{attack.stem}": notebook_of(attack, places) for attack in ATTACKS}
     others = copy_with(honest, "# CANARY-OTHER")
     classes.course(course, of, {**students, **dict.fromkeys(HONEST, others)})
@@ -208,6 +212,7 @@ def batch(tmp_path_factory):
     allowed = odd_files(course, honest)
     allowed |= {attack.stem: expected(attack) for attack in ATTACKS} | dict.fromkeys(HONEST, sum(WORTH.values()))
     before = digests(course / "submitted") | digests(course / "source")
+    before = {path: digest for path, digest in before.items() if "hard-link" not in path}  # that is the gradebook itself
     checkout = digests(classes.FIXTURES.parents[1] / "grading") | digests(classes.FIXTURES.parents[1] / "helpers")
     os.environ["RED_TEAM_TOKEN"] = "sk-environment red-team-marker"
     try:
@@ -279,11 +284,9 @@ def test_no_secret_is_told(batch):
     told = {path.parents[1].name: path.read_text(encoding="utf-8") for path in (batch["course"] / "autograded").glob("*/*/*.ipynb")}
     assert told.keys() == batch["reports"].keys()
     for row in read_grades(batch["course"] / "grades.csv")[1:]:
-        told[row["student"].removeprefix("'")] += row["reason"]
+        told[row["student"] if row["student"] in told else row["student"].removeprefix("'")] += row["reason"]
     for name, text in told.items():
-        if name in HONEST or "CANARY-OTHER" in text and name == "latin-\\xff":
-            continue
-        assert not [word for word in SECRETS if word in text], name
+        assert name in HONEST or not [word for word in SECRETS if word in text], name
     assert not batch["calls"], "somebody reached a server outside of the jail"
 
 
@@ -310,7 +313,6 @@ def test_nothing_is_left_and_nothing_is_changed(batch):
     assert not changed
 
 
-def test_the_warm_server_stays_clean(batch):
-    """The same class again, without what is kept: the same points to everybody who was honest, after all attacks."""
+def test_honest_students_are_not_bothered(batch):
     for name in HONEST:
         assert not batch["reports"][name].look and not batch["reports"][name].notes
