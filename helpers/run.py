@@ -9,6 +9,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from helpers import speak
+
 PROFILES = ("ci", "laptop", "gpu")
 T = TypeVar("T")
 
@@ -70,6 +72,7 @@ def start(lecture: str, profile: str = "laptop", seed: int = 0) -> Run:
         raise ValueError(f"PROFILE is {profile!r}, but it must be one of {', '.join(map(repr, PROFILES))}: set it in the parameters cell")
     os.environ["TQDM_DISABLE"] = "1" if profile == "ci" else "0"  # a progress bar is for a person who waits
     seed_everything(seed)
+    speak.switch_on()
     torch.backends.cudnn.benchmark = False
     device = choose_device()
     threads = int(os.environ.get("OMP_NUM_THREADS") or 0)

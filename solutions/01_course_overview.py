@@ -767,11 +767,12 @@ def paint(ax, turn: float) -> None:
         facing = np.clip(mesh.face_normals @ rotation.T @ light, 0, 1)
         color = np.array(colors[name]) / 255
         rgba = np.column_stack([color[None, :3] * (0.25 + 0.75 * facing[:, None]), np.full(len(facing), veil.get(name, 1.0))])
-        points.append(mesh.triangles_center @ rotation.T)
-        shades.append(rgba)
+        some = slice(None, None, 1 if name == "nodule" else 2)  # every second triangle is enough for a picture
+        points.append(mesh.triangles_center[some] @ rotation.T)
+        shades.append(rgba[some])
     points, shades = np.concatenate(points), np.concatenate(shades)
     order = np.argsort(points[:, 2])  # the viewer is at the far end of z
-    ax.scatter(*points[order, :2].T, c=shades[order], s=2, linewidths=0)
+    ax.scatter(*points[order, :2].T, c=shades[order], s=3, linewidths=0)
     ax.set(aspect="equal", xlabel="m", ylabel="m")
 
 
@@ -1052,8 +1053,8 @@ labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 answer = operating_point(scores, labels, scores, labels, 0.1, 20, 1)
 assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two numbers: the threshold, and its cost on the test patients"
 t, cost = float(answer[0]), float(answer[1])
-assert not t > 0.4, f"a miss costs twenty times a false alarm, but at {t:.3g} you miss a patient. Are the two costs swapped?"
-assert 0.3 < t <= 0.4, f"the cheapest decisions call back everybody from 0.4 on, but your threshold is {t:.3g}. Is every score a candidate?"
+assert not t > 0.4, f"a miss costs twenty times a false alarm, but at {t:.3g} you miss a patient. Are the two costs swapped, or is not every score a candidate?"
+assert 0.3 < t <= 0.4, f"the cheapest decisions call back everybody from 0.4 on, but your threshold is {t:.3g}"
 assert not np.isclose(cost, 0.125), "0.125 would be right if half the patients were sick, as in this data set: weight by the clinic's prevalence"
 assert np.isclose(cost, 0.225), f"0.1 x 20 x 0 + 0.9 x 1 x 1/4 = 0.225, but you report {cost:.4g}"
 ### BEGIN HIDDEN TESTS
@@ -1487,7 +1488,7 @@ def paired_steps(draws: int) -> dict[str, np.ndarray]:
     return {step: np.array([f[0], *np.percentile(f[1:], [2.5, 97.5])]) for step, f in zip(("dose", "denoiser"), factors.T, strict=True)}
 
 
-steps = paired_steps(run.pick(ci=60, laptop=200, gpu=500))
+steps = paired_steps(run.pick(ci=40, laptop=200, gpu=500))
 for step, values in steps.items():
     print("the {} multiplies the hazard ratio by {:.2f} [{:.2f}, {:.2f}]".format(step, *values))
 print(f"from {len(sick)} patients with a tumour")

@@ -171,3 +171,33 @@ def test_results_that_cannot_be_kept_do_not_stop_a_lecture(tmp_path, monkeypatch
     monkeypatch.setenv("DLMIA_RESULTS", str(tmp_path / "file" / "folder"))
     results.record("04_x", "ci", "AUC", 0.8)
     assert "DLMIA_RESULTS" in capsys.readouterr().out
+
+
+def test_a_picture_tells_its_alt_text_to_every_front_end():
+    from helpers.show.figures import picture
+
+    data, metadata = picture(plt.figure(), 'A "quoted" <shape>')._repr_mimebundle_()
+    assert 'alt="A &quot;quoted&quot; &lt;shape&gt;"' in data["text/html"] and "base64," in data["text/html"]
+    assert data["image/png"] and metadata["image/png"]["alt"] == 'A "quoted" <shape>'
+
+
+def test_checks_speak():
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    from helpers import speak
+
+    shell = InteractiveShell()
+    said = []
+    shell._showtraceback = lambda kind, problem, lines: said.append("\n".join(lines))
+    shell.events.register("post_run_cell", speak._praise)
+    shell.set_custom_exc((AssertionError, NotImplementedError), speak._explain)
+    with capture_output() as out:
+        shell.run_cell('# The value\nassert 1 + 1 == 2, "add them"')
+        shell.run_cell("# a remark\nx = 1")
+    assert out.stdout.count("The value") == 1 and "remark" not in out.stdout
+    shell.run_cell('# The value\nassert 1 + 1 == 3, "add them"')
+    shell.run_cell('def f():\n    raise NotImplementedError("Exercise 1.1a: write f")\nf()')
+    shell.run_cell("1 / 0")
+    assert said[0].endswith("add them") and "Traceback" not in said[0]
+    assert "Exercise 1.1a" in said[1] and "ZeroDivisionError" in said[2]

@@ -213,7 +213,6 @@ def batch(tmp_path_factory):
     allowed |= {attack.stem: expected(attack) for attack in ATTACKS} | dict.fromkeys(HONEST, sum(WORTH.values()))
     before = digests(course / "submitted") | digests(course / "source")
     before = {path: digest for path, digest in before.items() if "hard-link" not in path}  # that is the gradebook itself
-    checkout = digests(classes.FIXTURES.parents[1] / "grading") | digests(classes.FIXTURES.parents[1] / "helpers")
     os.environ["RED_TEAM_TOKEN"] = "sk-environment red-team-marker"
     try:
         reports = {report.student: report for report in autograde(course, NAME, workers=2, limits=LIMITS)}
@@ -221,7 +220,7 @@ def batch(tmp_path_factory):
         del os.environ["RED_TEAM_TOKEN"]
     listener.close()
     return {
-        "course": course, "reports": reports, "allowed": allowed, "calls": listener.calls, "before": before, "checkout": checkout,
+        "course": course, "reports": reports, "allowed": allowed, "calls": listener.calls, "before": before,
     }  # fmt: skip
 
 
@@ -308,9 +307,8 @@ def test_nothing_is_left_and_nothing_is_changed(batch):
     assert not planted()
     assert batch["before"].items() <= digests(batch["course"]).items()
     root = classes.FIXTURES.parents[1]
-    after = digests(root / "grading") | digests(root / "helpers")
-    changed = [path for path, digest in batch["checkout"].items() if after.get(path) != digest and "__pycache__" not in path]
-    assert not changed
+    files = [*(root / "grading").rglob("*.py"), *(root / "helpers").rglob("*.py")]
+    assert not [path for path in files if PLANTED[0] in path.read_text(encoding="utf-8")]
 
 
 def test_honest_students_are_not_bothered(batch):

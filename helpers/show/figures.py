@@ -1,6 +1,7 @@
 """Static figures: images side by side, labelled curves, and the one way in which a figure is displayed. Nothing interactive."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from io import BytesIO
 from typing import Any
 
@@ -29,7 +30,17 @@ plt.rcParams.update(
 )
 
 
-def picture(fig: Figure, alt: str) -> Image:
+class Picture(Image):
+    """A PNG whose alt text every front end gets: JupyterLab reads it from HTML, converters from the metadata."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict, dict]:
+        data, metadata = super()._repr_mimebundle_(include, exclude)
+        source = f"data:image/png;base64,{data['image/png'].strip()}"
+        data["text/html"] = f'<img src="{source}" width="{self.width}" alt="{escape(self.alt, quote=True)}">'
+        return data, metadata
+
+
+def picture(fig: Figure, alt: str) -> Picture:
     """A figure as a PNG that carries its alt text; the figure is closed.
 
     Raises:
@@ -41,7 +52,7 @@ def picture(fig: Figure, alt: str) -> Image:
     fig.savefig(buffer, format="png", bbox_inches="tight")
     width = int.from_bytes(buffer.getvalue()[16:20], "big")  # stands in a PNG's header
     plt.close(fig)
-    return Image(buffer.getvalue(), alt=alt, width=min(width, 1100))
+    return Picture(buffer.getvalue(), alt=alt, width=min(width, 1100))
 
 
 def figure(fig: Figure, alt: str) -> None:

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Closes everything that is open, the channel too.
 import os
 

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Returns sets and dicts whose entries all have the same hash.
 def rescale(image):
     same = [number * (2**61 - 1) for number in range(1, 9000)]

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Returns lists in lists in lists, without end, and one that holds itself.
 def rescale(image):
     deep = []

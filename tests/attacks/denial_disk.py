@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Fills every place that can be written.
 import os
 

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: middle
-# rest: right
 # Returns numbers of a million digits, and infinities.
 def middle(values):
     return [10**1_000_000, float("inf"), -(10**400), complex("nan")][len(values) % 4]

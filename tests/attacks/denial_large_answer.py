@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Returns more than the channel takes.
 import numpy as np
 

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # The call never ends, and nothing that can be caught stops it.
 import signal
 

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Opens all the files, pipes and sockets that it can, and keeps them; makes all the empty files that it can.
 import os
 import socket

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: predict
-# rest: right
 # Returns tensors without memory, sparse ones and nested ones.
 import torch
 

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Recursion as deep as the stack, and deeper.
 import sys
 

@@ -1,6 +1,5 @@
 # aims at: denial
 # cell: rescale
-# rest: right
 # Starts threads without end, each of them busy.
 import threading
 

@@ -1,6 +1,5 @@
 # aims at: denial, records
 # cell: rescale
-# rest: right
 # Names, files and errors in every script, some of which no file system takes.
 def rescale(image):
     𝓍 = {"ключ": "値", "\u202e": "\ud83d"}

@@ -1,4 +1,4 @@
-# expect: operating-point-value: is every score a candidate
+# expect: operating-point-value: not every score a candidate
 def operating_point(
     val_scores: np.ndarray,
     val_labels: np.ndarray,

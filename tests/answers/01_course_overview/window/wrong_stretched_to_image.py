@@ -1,4 +1,4 @@
-# expect: window-value: 20, 40, 60 HU
+# expect: window-value: stretched to the darkest
 def window(hu: np.ndarray, level: float, width: float) -> np.ndarray:
     if width <= 0:
         raise ValueError("the width must be positive")
