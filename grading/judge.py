@@ -160,6 +160,8 @@ def explain(problem: BaseException, source: str, name: str, shown: bool) -> str:
         return f"`{problem.name}` is not defined: the cell that should define it is missing, unanswered or stopped with an error."
     if isinstance(problem, (NotData, WireError)):
         return f"Your answer is of the wrong kind: {problem}."
+    if Remote.__name__ in str(problem):  # a library's words for what it got
+        return "Your answer is of the wrong kind: an object was returned where a number, text, list or array is expected."
     return f"Your answer is of the wrong kind: comparing it raised {type(problem).__name__}: {problem}"
 
 

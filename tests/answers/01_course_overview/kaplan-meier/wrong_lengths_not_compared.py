@@ -1,4 +1,4 @@
-# expect: kaplan-meier-edges: x
+# expect: kaplan-meier-edges: IndexError
 def kaplan_meier(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Kaplan-Meier estimate of the survival function.
 

@@ -24,6 +24,7 @@ def operating_point(
         ValueError: a set has no sick or no healthy patient, so that a rate does not exist.
     """
     from sklearn.metrics import roc_curve
+
     if len(np.unique(val_labels)) < 2 or len(np.unique(test_labels)) < 2:
         raise ValueError("both classes are needed")
     fpr, tpr, thresholds = roc_curve(val_labels, val_scores)
