@@ -1866,8 +1866,7 @@ results.table(LECTURE, run.profile)
 # knows only other scanners and other people.
 #
 # I would also follow the chain to its end. After TV, 10 mm on the ruler meant only 6.6 mm in truth, and the hazard ratio of the diameter fell
-# to 0.74 times that on FBP (0.50 to 0.95); the dose itself did nothing provable (0.87, 0.53 to 1.46). 120 simulated patients are a warning,
-# not a proof.
+# to 0.74 times that on FBP (0.50 to 0.95); the dose itself did nothing provable (0.87, 0.53 to 1.46). A warning, not a proof.
 
 # %% [markdown]
 # ## References

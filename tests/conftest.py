@@ -35,6 +35,15 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", local_only)
 
 
+@pytest.fixture(scope="session")
+def box():
+    """A warm fork server in its jail, for all tests that want a student's process."""
+    from grading.sandbox import Sandbox
+
+    with Sandbox(["numpy", "torch", "torch._dynamo"]) as box:
+        yield box.wait()
+
+
 @pytest.fixture
 def made_up(monkeypatch):
     """Path of a small, sound lecture source that the syllabus knows for the time of a test; its answers lie in fixtures/answers."""

@@ -5,6 +5,7 @@ class Probe(torch.nn.Module):
         for p in backbone.parameters():
             p.requires_grad = False
         self.head = torch.nn.Sequential(torch.nn.Linear(features, n_classes))
+        self.train()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.backbone(x))
