@@ -241,6 +241,7 @@ assert np.allclose(w[[1, 5]], [2, 4 / 6]) and np.count_nonzero(w) == 2, "classes
 #
 # **Predict before you run.** We plant a bright spot in one lung of healthy films. The label says in which: the patient's left or right. A classifier learns it from 200 films.
 # Then we double the training set with mirrored copies, keeping the labels. What AUC does the second classifier reach: about 0.95, 0.75 or 0.5?
+# (The AUC is the share of pairs, one image of either label, that the scores put in the right order: 1 is perfect, 0.5 a coin. Section 3.2 takes it apart.)
 
 # %% tags=["demo"]
 from sklearn.linear_model import LogisticRegression
@@ -367,7 +368,7 @@ film = np.zeros((4, 10))
 film[2, 9] = 1.0
 film[1, 4] = 3.0
 kept = film.copy()
-image = np.asarray(augment(film, 1, False, 4)[0])  # in place
+image = np.asarray(augment(film, 1, False, 4)[0])  # in place: did it change film itself?
 assert image[1, 8] == 3, "with shift=4 the pixel of column 4 should be in column 8"
 assert image[2, :4].max() == 0, "the nodule left the picture on the right and came back on the left: the shift wraps round, and the label is now wrong"
 assert np.array_equal(film, kept), "you changed the caller's film in place; in the next epoch it would be augmented twice"
@@ -379,7 +380,7 @@ for flip in (False, True):
     for shift in (-7, -3, 3, 7):
         base = film[:, ::-1] if flip else film
         truth = base[:, np.clip(np.arange(8) - shift, 0, 7)]
-        got = augment(film, 2, flip, shift)[0]  # in place
+        got = augment(film, 2, flip, shift)[0]  # in place: did it change film itself?
         assert np.allclose(got, truth), "empty columns should repeat the nearest column of the image"
 assert np.array_equal(film, kept), "you changed the caller's film in place"
 ### END HIDDEN TESTS
@@ -2133,12 +2134,12 @@ assert here["eval mode"], "after model.eval() the head is still in train mode: y
 here = probe_run(seed=13, epochs=5)
 for name in ("1.running_mean", "1.running_var"):
     assert np.array_equal(here["start"][name], here["end"][name]), f"the frozen {name} moved"
-assert not here["backbone mode"]["when built"], "a new Probe has its backbone in train mode until somebody calls train(): put it in eval mode in __init__ too"
 start = probe_run(seed=14, epochs=1)
 again = probe_run(seed=14, epochs=1)
 assert start["losses"] == again["losses"], "the same seed should give the same loss: is the backbone's dropout off?"
 steady = probe_run(seed=15, epochs=40)["losses"]
 assert max(np.diff(steady)) < 0.02, "the loss jumps up and down from step to step: the backbone's dropout is on, so its features change"
+assert not here["backbone mode"]["when built"], "a new Probe has its backbone in train mode until somebody calls train(): put it in eval mode in __init__ too"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -2641,7 +2642,7 @@ for depth in (1, 2, 5):
 # %% nbgrader={"grade": true, "grade_id": "inflate-edges", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # The original stays as it is (it may still be in use), depth 1 changes nothing, and depth 0 is refused
 w = torch.ones(1, 1, 3, 3)
-W = inflate(w, 4)  # in place
+W = inflate(w, 4)  # in place: did it change w itself?
 assert torch.allclose(W, torch.full((1, 1, 4, 3, 3), 0.25)), "ones, inflated by 4, should be quarters"
 assert torch.equal(w, torch.ones(1, 1, 3, 3)), "you changed the 2-D kernel in place; the 2-D network may still need it"
 try:
