@@ -262,9 +262,11 @@ def autograde(
         graded_now = {task.student for task in waiting}
         for student in [student for student in everything if student not in graded_now]:
             recorder.write(reports[student], handed_in(everything[student]))
-    finally:
+    except BaseException:
         if recorder is not None:
-            recorder.close()
+            recorder.close(whole=False)
+        raise
+    recorder.close()
     if recorder.failed:
         raise RuntimeError(f"The gradebook took no results of {', '.join(sorted(recorder.failed))}; all others are recorded. Grade again.")
     return [reports[student] for student in everything]

@@ -149,11 +149,19 @@ class Recorder:
             grade.needs_manual_grade = not empty and grade.manual_score is None
         book.db.commit()
 
-    def close(self) -> None:
-        """Write grades.csv: this lecture's rows anew, other lectures' rows as they were."""
+    def close(self, whole: bool = True) -> None:
+        """Write grades.csv: other lectures' rows as they were, and this lecture's rows anew.
+
+        Args:
+            whole: everybody who handed in was written; otherwise the rows of those who were not stay as they were.
+        """
         self.book.close()
         path = self.course / "grades.csv"
-        kept = [row for row in read_grades(path) if row["lecture"] != self.lecture.name]
+        written = {row["student"] for row in self.rows}
+        here = self.lecture.name
+        kept = [row for row in read_grades(path) if row["lecture"] != here or not (whole or row["student"] in written)]
+        if not (kept or self.rows):
+            return
         everything = sorted([*kept, *self.rows], key=lambda row: (row["lecture"], row["student"]))
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         with part.open("w", encoding="utf-8", newline="") as file:

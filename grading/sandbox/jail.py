@@ -45,7 +45,7 @@ def _parents(paths: list[Path]) -> list[str]:
 
 def _system() -> list[str]:
     """The read-only operating system: programs and libraries, no configuration that could hold a secret."""
-    options = ["--ro-bind", "/usr", "/usr"]
+    options = ["--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc"]
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         path = Path("/") / name
         if path.is_symlink():

@@ -102,8 +102,8 @@ def _become_student(channel: socket.socket, limits: dict) -> None:
         os._exit(0)
 
 
-def _spawn(channel: socket.socket, limits: dict, control: socket.socket) -> tuple[int, int]:
-    """Fork a student. Returns the keeper's process id and the student's, both as this server sees them."""
+def _spawn(channel: socket.socket, limits: dict, control: socket.socket) -> tuple[int, int, int]:
+    """Fork a student. Returns the keeper's process id, the student's, and a pipe that closes when the student and all of theirs are gone."""
     reading, writing = os.pipe()
     keeper = os.fork()
     if keeper == 0:
@@ -119,8 +119,9 @@ def _spawn(channel: socket.socket, limits: dict, control: socket.socket) -> tupl
                 os.close(writing)
                 _become_student(channel, limits)
             os.write(writing, str(child).encode())
-            os.close(writing)
             channel.close()
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+            os.close(writing)
             while True:  # the student's number in this namespace stays taken, so that the server can't stop another by mistake
                 signal.pause()
         except BaseException as problem:
@@ -132,11 +133,12 @@ def _spawn(channel: socket.socket, limits: dict, control: socket.socket) -> tupl
             os._exit(0)
     os.close(writing)
     told = os.read(reading, 500).decode()
-    os.close(reading)
     channel.close()
     if not told.isdigit():
+        os.close(reading)
+        os.waitpid(keeper, 0)
         raise OSError(told.removeprefix("! ") or "the fork ended at once")
-    return keeper, int(told)
+    return keeper, int(told), reading
 
 
 def warm(modules: list[str]) -> dict[str, str]:
@@ -159,7 +161,7 @@ def main() -> None:
     begin = time.perf_counter()
     failed = warm(sys.argv[2:])
     control.send(json.dumps({"ready": time.perf_counter() - begin, "failed": failed}).encode())
-    running: dict[int, tuple[int, int]] = {}
+    running: dict[int, tuple[int, int, int]] = {}
     while True:
         data, handed, _, _ = socket.recv_fds(control, 65536, 1)
         if not data:
@@ -170,15 +172,17 @@ def main() -> None:
                 running[order["id"]] = _spawn(socket.socket(fileno=handed[0]), order["limits"], control)
                 answer = {"spawned": order["id"], "keeper": running[order["id"]][0]}
             else:
-                keeper, child = running.pop(order["id"])
+                keeper, child, gone = running.pop(order["id"])
                 os.kill(child, signal.SIGKILL)  # process 1 of its namespace: all of them go with it
+                os.read(gone, 1)
+                os.close(gone)
                 os.kill(keeper, signal.SIGKILL)
                 os.waitpid(keeper, 0)
                 answer = {"ended": order["id"]}
         except (OSError, KeyError) as problem:
             answer = {"problem": str(problem)}
         control.send(json.dumps(answer).encode())
-    for _keeper, child in running.values():
+    for _keeper, child, _gone in running.values():
         os.kill(child, signal.SIGKILL)
 
 
