@@ -103,7 +103,7 @@ def _become_student(channel: socket.socket, limits: dict) -> None:
 
 
 def _spawn(channel: socket.socket, limits: dict, control: socket.socket) -> tuple[int, int, int]:
-    """Fork a student. Returns the keeper's process id, the student's, and a pipe that closes when the student and all of theirs are gone."""
+    """Fork a student. Returns the keeper's process id, the student's, and a pipe that closes when the student and all theirs are gone."""
     reading, writing = os.pipe()
     keeper = os.fork()
     if keeper == 0:
