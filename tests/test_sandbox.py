@@ -18,6 +18,7 @@ from grading.sandbox import Ended, JailError, Limits, Sandbox, jail, memory, req
 from tests import classes
 
 ROOT = classes.FIXTURES.parents[1]
+INSIDE = jail.INSIDE
 LIMITS = Limits(seconds=30, cell_seconds=10, memory=2**30, disk=2**24, processes=24)
 
 
@@ -75,19 +76,20 @@ print((list(sets), libc.prctl(39, 0, 0, 0, 0), libc.prctl(21, 0, 0, 0, 0), [libc
 
 
 def test_only_what_is_needed_can_be_read(spawn):
-    source = f"import os\nprint([os.listdir(path) for path in ('/', '/proc', '{ROOT}', '{ROOT}/grading', '/etc', '/tmp')])"
-    top, proc, root, grading, etc, tmp = map(set, value(spawn(), source))
-    system = {"bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "tmp", "usr"}
-    assert top <= system | {path.parts[1] for path in (ROOT, Path(sys.prefix), Path(sys.base_prefix))}
-    assert proc == {"cpuinfo", "meminfo"} and root <= {"helpers", "data_manifest.yaml", "grading", Path(sys.prefix).name}
-    assert grading == {"sandbox"} and tmp == {"work"} and not {"passwd", "shadow", "hosts", "ssh", "machine-id"} & etc
+    source = "import os\nprint([os.listdir(path) for path in ('/', '/proc', '/jail', '/jail/course', '/etc', '/tmp')])"
+    top, proc, here, course, etc, tmp = map(set, value(spawn(), source))
+    system = {"bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "tmp", "usr", "jail"}
+    assert top <= system | {Path(sys.base_prefix).parts[1]}
+    assert proc == {"cpuinfo", "meminfo"} and here <= {"venv", "server", "course", "data"} and course == {"helpers", "data_manifest.yaml"}
+    assert tmp == {"work"} and not {"passwd", "shadow", "hosts", "ssh", "machine-id"} & etc
+    assert value(spawn(), f"import os\nprint([os.path.exists('{ROOT}/' + name) for name in ('solutions', 'tests', 'notebooks')])") == [False] * 3
 
 
 def test_nothing_can_be_written_but_scratch(spawn):
     source = f"""
 import os
 written = []
-for root in ("/", "/dev", "/usr/lib", "/etc", "{ROOT}/helpers", "{ROOT}/grading/sandbox", "{sys.prefix}", "/tmp", "/dev/shm", "/proc"):
+for root in ("/", "/dev", "/usr/lib", "/etc", "{INSIDE}/course/helpers", "{INSIDE}/server", "{INSIDE}/venv", "/tmp", "/dev/shm", "/proc"):
     try:
         open(root + "/red-team-planted", "w").close()
         written.append(root)
@@ -210,8 +212,8 @@ time.sleep(60)
 """,
     "inherited by children": """
 import os, time
-x = bytearray(b"x") * 2**28
-for _ in range(12):
+x = bytearray(b"x") * 2**27
+for _ in range(10):
     if os.fork() == 0:
         y = bytearray(b"y") * 2**27
         os.fork()
@@ -377,6 +379,7 @@ def as_ordinary_user():
     for path in map(Path, (sys.base_prefix, sys.prefix, ROOT)):
         shut = next((above for above in reversed(path.parents) if not above.stat().st_mode & 0o001), None)
         if shut is None:
+            command += ["--ro-bind", str(path), str(path)] if path.is_relative_to("/tmp") else []
             continue
         command += [] if shut in opened else ["--tmpfs", str(shut), "--chmod", "0755", str(shut)]
         opened.add(shut)

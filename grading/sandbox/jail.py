@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 NOBODY = 65534
+INSIDE = Path("/jail")
 MACHINES = ("x86_64", "aarch64")  # those that `calls` has a filter for
 
 
@@ -72,24 +73,27 @@ def command(control: int, modules: list[str], data: Path | None = None) -> list[
     if missing:
         raise JailError("This machine can't jail submissions, so nothing is graded. " + " ".join(missing))
     python = Path(sys.base_prefix).resolve()
-    readable = [Path(sys.prefix).absolute(), ROOT / "helpers", ROOT / "data_manifest.yaml", HERE]
+    # Places in the jail do not depend on where the checkout is, which may lie under /tmp; only the base interpreter stays where it was.
+    readable = {Path(sys.prefix).absolute(): INSIDE / "venv", HERE: INSIDE / "server"}
+    readable |= {ROOT / name: INSIDE / "course" / name for name in ("helpers", "data_manifest.yaml")}
     if python != Path("/usr"):
-        readable.append(python)
+        readable[python] = python
     if data is not None and data.is_dir():
-        readable.append(data.resolve())
+        readable[data.resolve()] = INSIDE / "data"
     options = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail"]
-    options += ["--die-with-parent", "--new-session", "--clearenv", *_system(), *_parents(readable)]
-    for path in readable:
-        options += ["--ro-bind", str(path), str(path)]
+    options += ["--die-with-parent", "--new-session", "--clearenv", *_system(), *_parents(list(readable.values()))]
+    for path, place in readable.items():
+        options += ["--ro-bind", str(path), str(place)]
     options += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
     options += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     environment = {
-        "PATH": f"{sys.prefix}/bin:/usr/bin:/bin", "HOME": "/tmp", "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8",
+        "PATH": f"{INSIDE}/venv/bin:/usr/bin:/bin", "PYTHONPATH": f"{INSIDE}/course", "HOME": "/tmp",
+        "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8",
         "MPLBACKEND": "agg", "MPLCONFIGDIR": "/tmp", "OMP_NUM_THREADS": "1", "DLMIA_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": "",
     }  # fmt: skip
     if data is not None:
-        environment["DLMIA_DATA"] = str(data.resolve())
+        environment["DLMIA_DATA"] = str(INSIDE / "data")
     for name, value in environment.items():
         options += ["--setenv", name, value]
     if os.getuid() == 0:  # root inside would stay root on its files: become nobody instead
@@ -98,4 +102,4 @@ def command(control: int, modules: list[str], data: Path | None = None) -> list[
         options += [*drop, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     else:
         options += ["--cap-drop", "ALL"]
-    return [*options, str(Path(sys.prefix) / "bin" / "python"), "-s", str(HERE / "server.py"), str(control), *modules]
+    return [*options, str(INSIDE / "venv" / "bin" / "python"), "-s", str(INSIDE / "server" / "server.py"), str(control), *modules]

@@ -5,7 +5,7 @@ import os
 import sys
 
 for folder in [*sys.path, "{course}", "{repository}", "{repository}/helpers", "{repository}/grading/sandbox", "/", "/dev", "/dev/shm", "/tmp", "/var/tmp",
-               "/usr/lib", os.path.expanduser("~"), os.path.dirname(sys.executable), os.path.dirname(os.__file__), "/proc/self", "/run", "/root", "/home"]:  # fmt: skip
+               "/usr/lib", os.path.expanduser("~"), os.path.dirname(sys.executable), os.path.dirname(os.__file__), "/proc/self", "/run", "/root", "/home", "/jail", "/jail/course/helpers", "/jail/server"]:  # fmt: skip
     for name in ("red-team-planted", "sitecustomize.py", "usercustomize.py", "numpy.py", "__pycache__/red-team-planted.pyc"):
         try:
             os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
@@ -16,6 +16,6 @@ for folder in [*sys.path, "{course}", "{repository}", "{repository}/helpers", "{
             pass
 for module in ("server.py", "student.py", "wire.py"):
     try:
-        open("{repository}/grading/sandbox/" + module, "a").write("# red-team-planted")
+        open("/jail/server/" + module, "a").write("# red-team-planted")
     except OSError:
         pass
