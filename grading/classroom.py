@@ -10,7 +10,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -81,7 +81,7 @@ def key(task: Task, lecture: Lecture, order: Order) -> str:
     """
     if task.file is None:
         raise Unreadable(task.note)
-    digest = hashlib.sha256(repr((task.file.name, task.note, lecture.key, _version(), order.seed, asdict(order.limits))).encode())
+    digest = hashlib.sha256(repr((lecture.key, _version(), order.seed, asdict(order.limits))).encode())
     with opened(task.file) as stream:
         while part := stream.read(2**20):
             digest.update(part)
@@ -107,10 +107,12 @@ def _sandbox(lecture: Lecture, data: str) -> Sandbox:
 
 
 def grade_one(order: Order, task: Task) -> str:
-    """What a Dask worker does with one submission; the report as text."""
+    """What a Dask worker does with one submission; the report as text, which is also kept at once."""
     lecture = _lecture(order.name, order.pristine, order.released)
     with _LOCK:
-        return grade(task.file, task.student, lecture, _sandbox(lecture, order.data), order.seed, order.limits).to_json()
+        text = grade(task.file, task.student, lecture, _sandbox(lecture, order.data), order.seed, order.limits).to_json()
+    write_text(task.kept, text)
+    return text
 
 
 def _host(order: Order, waiting: list[Task], slots: int, pipe: Connection) -> None:
@@ -132,7 +134,9 @@ def _host(order: Order, waiting: list[Task], slots: int, pipe: Connection) -> No
         ready = select.select(list(running), [], [], 0.5)[0]
         for job in [job for job in running if job in ready or job.late()]:
             if (report := job.step()) is not None:
-                pipe.send((running.pop(job).student, report.to_json()))
+                task = running.pop(job)
+                write_text(task.kept, report.to_json())  # at once: whatever ends this run, what is done is done
+                pipe.send((task.student, report.to_json()))
     box.close()
 
 
@@ -231,16 +235,18 @@ def autograde(
     everything = {task.student: task for task in tasks(course, name)}
     if not everything:
         raise SourceError(f"Nobody handed in {name}: there is no {course / 'submitted'}/<student>/{name}/.")
-    reports, waiting, places = {}, [], {}
+    reports, waiting = {}, []
     for student, task in everything.items():
         try:
-            place = places[student] = course / ".grading" / name / student / f"{key(task, lecture, order)}.json"
+            task = replace(task, kept=course.absolute() / ".grading" / name / student / f"{key(task, lecture, order)}.json")
         except Unreadable as problem:
             reports[student] = _failed(student, lecture, str(problem))
             continue
-        reports[student] = None if force else _kept(place)
-        if reports[student] is None:
+        report = None if force else _report_at(task)
+        if report is None:
             waiting.append(task)
+        else:
+            reports[student] = report
     waiting_for = {task.student for task in waiting}
     progress(len(everything) - len(waiting), len(everything))
     recorder = None
@@ -249,14 +255,10 @@ def autograde(
             recorder = recorder or Recorder(course, lecture, url)  # opened while the first submissions are graded
             if task is None:
                 continue
-            if isinstance(outcome, Report):
-                _annotate(outcome, task)
-                write_text(places[task.student], outcome.to_json())
-            else:
-                outcome = _failed(task.student, lecture, outcome)
-            reports[task.student] = outcome
+            report = _annotated(outcome, task) if isinstance(outcome, Report) else _failed(task.student, lecture, outcome)
+            reports[task.student] = report
             waiting_for.discard(task.student)
-            recorder.write(outcome, handed_in(task))
+            recorder.write(report, handed_in(task))
             progress(len(everything) - len(waiting_for), len(everything))
         recorder = recorder or Recorder(course, lecture, url)
         graded_now = {task.student for task in waiting}
@@ -272,14 +274,15 @@ def autograde(
     return [reports[student] for student in everything]
 
 
-def _kept(place: Path) -> Report | None:
+def _report_at(task: Task) -> Report | None:
     """The report of an earlier run; None if there is none, or it can't be read."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        return Report.from_json(place.read_text(encoding="utf-8"))
+        return _annotated(Report.from_json(task.kept.read_text(encoding="utf-8")), task)
     return None
 
 
-def _annotate(report: Report, task: Task) -> None:
-    """Add what was odd about the file."""
+def _annotated(report: Report, task: Task) -> Report:
+    """With a note of what was odd about the file."""
     if task.note:
         (report.look if task.look else report.notes).append(task.note)
+    return report

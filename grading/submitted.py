@@ -21,6 +21,7 @@ class Task:
         folder: what was handed in; file: the notebook in it, None if there is none to read.
         note: what was odd about its place or name, for the student and for a human.
         look: it is odd enough for a human to look at.
+        kept: where its report is kept once it is graded.
     """
 
     student: str
@@ -28,6 +29,7 @@ class Task:
     file: Path | None = None
     note: str = ""
     look: bool = False
+    kept: Path | None = None
 
 
 def tasks(course: Path, lecture: str) -> list[Task]:

@@ -825,8 +825,8 @@ def draw_training(names: list[str]) -> None:
 
 # %% tags=["demo"]
 RECIPES = {  # what differs between the data sets; chosen by looking at validation only
-    "pneumoniamnist": {"make": lambda: SmallResNet(2), "epochs": run.pick(ci=7, laptop=8, gpu=30), "lr": 3e-3, "batch": 64},
-    "breastmnist": {"make": lambda: SmallResNet(2), "epochs": run.pick(ci=14, laptop=60, gpu=100), "lr": 3e-3, "batch": 32},
+    "pneumoniamnist": {"make": lambda: SmallResNet(2), "epochs": run.pick(ci=5, laptop=8, gpu=30), "lr": 3e-3, "batch": 64},
+    "breastmnist": {"make": lambda: SmallResNet(2), "epochs": run.pick(ci=10, laptop=60, gpu=100), "lr": 3e-3, "batch": 32},
 }
 SEEDS = run.pick(ci=2, laptop=3, gpu=5)
 chances = {}
@@ -2831,7 +2831,7 @@ gland_recipes = {
 }
 gland_auc, gland_chances = {}, {}
 for name, recipe in gland_recipes.items():
-    gland_chances[name], found_histories = repeated_training(gland_views[name], **recipe, epochs=run.pick(ci=6, laptop=20, gpu=40), lr=5e-3, batch=32,
+    gland_chances[name], found_histories = repeated_training(gland_views[name], **recipe, epochs=run.pick(ci=5, laptop=20, gpu=40), lr=5e-3, batch=32,
                                                              seeds=SEEDS, label=name)
     gland_auc[name] = [roc_auc_score(gland_task["test"][1], chance) for chance in gland_chances[name]]
     print(f"{name:6s} test AUC {np.mean(gland_auc[name]):.3f}, seeds {np.round(gland_auc[name], 3).tolist()}, {np.mean([h.seconds for h in found_histories]):.0f} s each")

@@ -6,11 +6,18 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import torch
 
+from grading.given import Given, Twins
+from grading.judge import judge
 from grading.release import _generate, as_text, write_course
+from grading.remote import Channel
+from grading.sandbox import Limits
 from grading.sources import grade_id, is_solution, read_lecture
 from grading.worker import Lecture
 
+LIMITS = Limits(seconds=30, cell_seconds=3, memory=3 * 2**29)
 FIXTURES = Path(__file__).with_name("fixtures")
 
 
@@ -58,3 +65,18 @@ def course(folder: Path, of: Lecture, submissions: dict[str, nbformat.NotebookNo
     for student, notebook in submissions.items():
         write(notebook, folder / "submitted" / student / of.name / f"{of.name}.ipynb")
     return folder
+
+
+class Bench:
+    """A student's process, and a judge in this one."""
+
+    def __init__(self, box, code, given=""):
+        self.process = box.spawn(LIMITS)
+        self.channel = Channel(self.process)
+        self.channel.run("import numpy as np\nimport torch", "set-up")
+        self.channel.run(given, "given")
+        self.printed, self.error = self.channel.run(code, "answer")
+        self.twins = Twins(Given([given], {"np", "torch"}), {"__name__": "__main__", "np": np, "torch": torch}, self.channel)
+
+    def judge(self, source, points=1, shown=True):
+        return judge("check", source, points, self.channel, self.twins, 0, shown)

@@ -45,6 +45,22 @@ def box():
 
 
 @pytest.fixture
+def bench(box):
+    """Make a student's process with some code in it, and a judge for it; it ends with the test. See `classes.Bench`."""
+    from tests.classes import Bench
+
+    made = []
+
+    def make(code, given=""):
+        made.append(Bench(box, code, given))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.process.close()
+
+
+@pytest.fixture
 def made_up(monkeypatch):
     """Path of a small, sound lecture source that the syllabus knows for the time of a test; its answers lie in fixtures/answers."""
     monkeypatch.setitem(sources.syllabus()["lectures"], "98_made_up", {"1.1": "A robust background", "1.2": "Two readers"})

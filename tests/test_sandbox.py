@@ -82,7 +82,10 @@ def test_only_what_is_needed_can_be_read(spawn):
     assert top <= system | {Path(sys.base_prefix).parts[1]}
     assert proc == {"cpuinfo", "meminfo"} and here <= {"venv", "server", "course", "data"} and course == {"helpers", "data_manifest.yaml"}
     assert tmp == {"work"} and not {"passwd", "shadow", "hosts", "ssh", "machine-id"} & etc
-    assert value(spawn(), f"import os\nprint([os.path.exists('{ROOT}/' + name) for name in ('solutions', 'tests', 'notebooks')])") == [False] * 3
+    assert (
+        value(spawn(), f"import os\nprint([os.path.exists('{ROOT}/' + name) for name in ('solutions', 'tests', 'notebooks')])")
+        == [False] * 3
+    )
 
 
 def test_nothing_can_be_written_but_scratch(spawn):
