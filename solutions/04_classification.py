@@ -2819,15 +2819,24 @@ gland_views = {
 }
 
 
-def shifted(dims: int) -> transforms.Compose:
+class Shifted:
     """Shift by up to two voxels along each axis; what comes in at the border repeats what stood there."""
-    return transforms.Compose([transforms.SpatialPad([32] * dims, mode="edge"), transforms.RandSpatialCrop([28] * dims, random_size=False)])
+
+    def __init__(self, dims: int) -> None:
+        self.dims, self.rng = dims, np.random.default_rng(0)
+
+    def set_random_state(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        padded = F.pad(image[None], [2] * 2 * self.dims, mode="replicate")[0]
+        return padded[(slice(None), *(slice(start, start + 28) for start in self.rng.integers(0, 5, self.dims)))]
 
 
 gland_recipes = {
-    "2-D": {"make": lambda: SmallResNet(2), "vary": shifted(2)},
-    "2.5-D": {"make": lambda: SmallResNet(2, c_in=3), "vary": shifted(2)},
-    "3-D": {"make": lambda: SmallResNet(3, strides=(2, 2, 2, 1)), "vary": shifted(3)},
+    "2-D": {"make": lambda: SmallResNet(2), "vary": Shifted(2)},
+    "2.5-D": {"make": lambda: SmallResNet(2, c_in=3), "vary": Shifted(2)},
+    "3-D": {"make": lambda: SmallResNet(3, strides=(2, 2, 2, 1)), "vary": Shifted(3)},
 }
 gland_auc, gland_chances = {}, {}
 for name, recipe in gland_recipes.items():
