@@ -3,8 +3,10 @@
 What a student reads about a check comes from a run of its visible part alone, in a process that no hidden input ever entered; the run that
 decides the points, hidden part included, says only what the course's author wrote, see `explain`.
 
-Arguments that a check passes to a student's function stay as they are, whatever the function does to them, unless the line of the call asks
-for the change: `standardise(image)  # in place`. Compare then with a copy that was made before the call.
+An answer must not win by overwriting what it is compared with. So a check is run with its arguments as they were before each call; and if
+a call changed one, once more with them as the call left them, as in the student's own notebook: it must hold both times. Where a change is
+the point of the exercise, the line of the call says so, `standardise(image)  # in place`, and both runs see it. A model or an optimizer that
+the course gives comes back changed after such calls only.
 """
 
 import ast
@@ -66,10 +68,20 @@ def judge(check: str, source: str, max_points: float, channel: Channel, twins: T
     Returns:
         Points and reason; nothing that a student does raises here.
     """
+    channel.touched = False
+    verdict = _run(check, source, max_points, channel, twins, seed, shown, as_left=shown)
+    if channel.touched and verdict.points:
+        again = _run(check, source, max_points, channel, twins, seed, shown, as_left=True)
+        return again if again.points < verdict.points else verdict
+    return verdict
+
+
+def _run(check: str, source: str, max_points: float, channel: Channel, twins: Twins, seed: int, shown: bool, as_left: bool) -> Verdict:
+    """Run a check once; see `judge`."""
     name = f"<check {check}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     out = io.StringIO()
-    channel.check, channel.printed = check, []
+    channel.check, channel.printed, channel.as_left = check, [], as_left
     marked = _marked(source)
     channel.in_place = lambda: _line_of(name) in marked
     _seed(seed, check)
@@ -151,7 +163,7 @@ def explain(problem: BaseException, source: str, name: str, shown: bool) -> str:
         return f"Your code raised {theirs['type']}: {theirs['message']}" if theirs["message"] else f"Your code raised {theirs['type']}."
     if isinstance(problem, AssertionError):
         if not shown:
-            return _written(source, line) or "A check failed on another input of the same kind."
+            return _written(source, line, str(problem)) or "A check failed on another input of the same kind."
         return str(problem) or f"A check failed: {_text(source, line)}"
     if not shown:
         what = "" if isinstance(problem, (NotData, WireError)) else f": comparing it raised {type(problem).__name__}"
@@ -170,13 +182,14 @@ def _text(source: str, number: int) -> str:
     return lines[number - 1].strip() if 0 < number <= len(lines) else "an assertion"
 
 
-def _written(source: str, line: int) -> str:
+def _written(source: str, line: int, said: str) -> str:
     """The words of the assertion's message at a line, with every computed value left out."""
-    for node in ast.walk(ast.parse(source)):
+    nodes = list(ast.walk(ast.parse(source)))
+    if said in {node.value for node in nodes if isinstance(node, ast.Constant)}:
+        return said
+    for node in nodes:
         if isinstance(node, ast.Assert | ast.Raise) and node.lineno <= line <= (node.end_lineno or node.lineno):
-            said = node.msg if isinstance(node, ast.Assert) else (getattr(node.exc, "args", None) or [None])[0]
-            if isinstance(said, ast.Constant):
-                return str(said.value)
-            if isinstance(said, ast.JoinedStr):
-                return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in said.values)
+            message = node.msg if isinstance(node, ast.Assert) else (getattr(node.exc, "args", None) or [None])[0]
+            if isinstance(message, ast.JoinedStr):
+                return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in message.values)
     return ""

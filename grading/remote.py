@@ -1,7 +1,7 @@
 """A student's objects as the judge sees them: calls that go over the channel and come back as plain data, or as an opaque reference.
 
-What a call does to its arguments stays in the student's process, unless the check asks for it: a student who overwrites an input must not
-thereby overwrite what a check compares with. A call asks by a comment on its line, `after = f(x)  # in place`.
+What a call does to its arguments stays in the student's process, unless the judge asks for it: a student who overwrites an input must not
+thereby overwrite what a check compares with.
 """
 
 import builtins
@@ -36,6 +36,8 @@ class Channel:
     Attributes:
         check: name of the check that runs.
         in_place: whether the call that is being made wants its arguments back as the call leaves them.
+        as_left: every call wants its data back as the call leaves them, models excepted.
+        touched: a call changed data that it did not give back.
         pass_on: what to send for an object that is no plain data; see `grading.given`.
         printed: what the student's code printed.
     """
@@ -43,6 +45,7 @@ class Channel:
     def __init__(self, process: Process, seed: int = 0) -> None:
         self._process, self.seed, self.check = process, seed, ""
         self.in_place: Callable[[], bool] = lambda: False
+        self.as_left = self.touched = False
         self.pass_on: Callable[[Any], Remote | None] = lambda _value: None
         self.printed: list[str] = []
 
@@ -82,17 +85,20 @@ class Channel:
     def call(self, where: dict, args: tuple, kwargs: dict) -> Any:
         """Call something of the student's."""
         blobs: list[bytes] = []
-        in_place = self.in_place()
-        message = {"operation": "call", "target": where, "seed": self.number(), "in_place": in_place}
+        asked = self.in_place()
+        message = {"operation": "call", "target": where, "seed": self.number(), "in_place": asked or self.as_left}
         message |= {"args": encode(list(args), blobs, self.refer), "kwargs": encode(kwargs, blobs, self.refer)}
         answer, parts = self._process.ask(message, blobs)
         self.printed.append(clean(answer.get("output") or ""))
         value, decode = self._result(answer, parts)
+        if not message["in_place"]:
+            self.touched = self.touched or answer.get("touched") is True
+            return value
         changed = answer.get("changed")
-        for key, item in {**{str(number): item for number, item in enumerate(args)}, **kwargs}.items() if in_place else ():
+        for key, item in {**{str(number): item for number, item in enumerate(args)}, **kwargs}.items():
             if isinstance(changed, dict) and key in changed:
                 _change(item, decode(changed[key]))
-            elif (reference := self.pass_on(item)) is not None:
+            elif asked and (reference := self.pass_on(item)) is not None:
                 _take_state(item, state_of(reference))
         return value
 

@@ -17,21 +17,26 @@ from grading.given import Given
         ("[[1.0]]", "x[0][0] = 0"),
     ],
 )
-def test_an_input_changes_only_where_the_check_asks(bench, value, spoil):
+def test_an_input_that_changes(bench, value, spoil):
+    """Where the check says so, the change is there; elsewhere the check must hold with the change and without it."""
     one = bench(f"def f(x):\n    {spoil}\n    return x")
-    assert one.judge(f"x = {value}\nbefore = str(x)\nf(x)\nassert str(x) == before, 'changed'").points == 1
-    assert one.judge(f"x = {value}\nbefore = str(x)\nf(x)  # in place\nassert str(x) == before, 'changed'").reason == "changed"
-    assert one.judge(f"x = {value}\nbefore = str(x)\nf(\n    x,\n)  # in place: on purpose\nassert str(x) != before").points == 1
-    assert (
-        one.judge(f"x = {value}\nbefore = str(x)\nfor _ in range(2):  # in place of a while\n    f(x)\nassert str(x) == before").points == 1
-    )
+    start = f"x = {value}\nbefore = str(x)\n"
+    for shown in (True, False):
+        assert one.judge(f"{start}f(x)\nassert str(x) == before, 'changed'", shown=shown).reason == "changed"
+        assert one.judge(f"{start}f(x)  # in place\nassert str(x) == before, 'changed'", shown=shown).reason == "changed"
+        assert one.judge(f"{start}f(\n    x,\n)  # in place: on purpose\nassert str(x) != before", shown=shown).points == 1
+    assert one.judge(f"{start}f(x)\nassert str(x) != before, 'as it was'", shown=False).reason == "as it was", "without the mark, both ways"
+    looped = "for _ in range(2):  # in place of a while\n    f(x)\nassert str(x) != before, 'as it was'"
+    assert one.judge(start + looped, shown=False).reason == "as it was", "the mark stands on the line of the call"
 
 
 def test_a_truth_computed_after_the_call_is_the_truth(bench):
     cheat = "def double(x):\n    x[...] = 0\n    return x"
     source = "x = np.arange(3.0)\ngot = double(x)\nassert np.allclose(got, 2 * x), 'off'"
-    assert bench(cheat).judge(source).reason == "off"
-    assert bench("def double(x):\n    return 2 * x").judge(source).points == 1
+    assert bench(cheat).judge(source, shown=False).reason == "off"
+    assert bench("def double(x):\n    return 2 * x").judge(source, shown=False).points == 1
+    careless = "def double(x):\n    result = 2 * x\n    x.sort()\n    return result"
+    assert bench(careless).judge(source, shown=False).points == 1, "right both ways"
 
 
 def test_an_input_of_another_kind_is_told(bench):

@@ -135,17 +135,18 @@ class Student:
         return self.answer({name: apart[name] for name in message["names"]})
 
     def call(self, message: dict, blobs: list[bytes]) -> tuple[dict, list[bytes]]:
-        """Call something; with `in_place`, the arrays, lists and dicts among the arguments go back as the call left them."""
+        """Call something. Arguments that it changed go back if `in_place`; otherwise only that there are any."""
         decode = wire.Decoder(blobs, self.find)
         arguments, options = decode(message["args"]), decode(message["kwargs"])
         places = {**{str(number): item for number, item in enumerate(arguments)}, **options}
+        before = {key: wire.fingerprint(item) for key, item in places.items() if wire.mutable(item)}
         reseed(message["seed"])
         out = _Capped()
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
                 value = self.find(message["target"])(*arguments, **options)
-            left = {key: item for key, item in places.items() if message["in_place"] and wire.mutable(item)}
-            return self.answer(value, left, output=out.text())
+            changed = {key: places[key] for key, mark in before.items() if wire.fingerprint(places[key]) != mark}
+            return self.answer(value, changed if message["in_place"] else None, touched=bool(changed), output=out.text())
         except wire.WireError as problem:
             return {"refused": str(problem), "output": out.text()}, []
         except BaseException as problem:
