@@ -154,7 +154,7 @@ def _on_cluster(order: Order, waiting: list[Task], scheduler: str) -> Iterator[t
         missing = {sentence for told in client.run(requirements).values() for sentence in told}
         if missing:
             raise JailError("A worker of the cluster can't jail submissions, so nothing is graded. " + " ".join(sorted(missing)))
-        futures = {client.submit(grade_one, order, task, pure=False): task for task in waiting}
+        futures = {client.submit(grade_one, order, task, pure=False, retries=2): task for task in waiting}
         yield None, ""
         for future in done_of(list(futures)):
             problem = future.exception()

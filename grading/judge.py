@@ -4,9 +4,9 @@ What a student reads about a check comes from a run of its visible part alone, i
 decides the points, hidden part included, says only what the course's author wrote, see `explain`.
 
 An answer must not win by overwriting what it is compared with. So a check is run with its arguments as they were before each call; and if
-a call changed one, once more with them as the call left them, as in the student's own notebook: it must hold both times. Where a change is
-the point of the exercise, the line of the call says so, `standardise(image)  # in place`, and both runs see it. A model or an optimizer that
-the course gives comes back changed after such calls only.
+a call changed one, once more with them as the call left them, as in the student's own notebook: it must hold both times. Where a change
+is the point of the exercise, the line of the call says so, `standardise(image)  # in place`, and both runs see it. A model or an optimizer
+that the course gives comes back changed after such calls only.
 """
 
 import ast

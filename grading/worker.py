@@ -159,9 +159,7 @@ class Report:
         return cls(**raw)
 
 
-def work(
-    process: Process, path: Path, student: str, lecture: Lecture, seed: int, without: tuple[str, ...] = (), shown: bool = False
-) -> Report:
+def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int, without: tuple[str, ...] = (), shown: bool = False) -> Report:
     """Grade one submitted file with a student process that was made for it. Runs in a trusted fork of its own.
 
     Args:

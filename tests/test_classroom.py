@@ -263,7 +263,9 @@ def test_two_dask_workers_give_the_same_points(graded, tmp_path):
     from dask.distributed import LocalCluster
 
     course = classes.course(tmp_path, classes.lecture(NAME), submissions())
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1") as cluster:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1", local_directory=tmp_path
+    ) as cluster:
         reports = autograde(course, NAME, scheduler=cluster.scheduler_address, limits=LIMITS)
     assert plain(reports) == plain(graded[1]) and recorded(course) == POINTS
 
@@ -273,9 +275,7 @@ def postgres(tmp_path):
     """Address of a PostgreSQL server that lives as long as the test."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(path) for path in [shutil.which("initdb")] if path]
     if not programs:
-        pytest.skip(
-            "PostgreSQL is not installed here (no initdb): the gradebook is tested with SQLite alone. `apt install postgresql` to test both."
-        )
+        pytest.skip("PostgreSQL is not installed here (no initdb): the gradebook is tested with SQLite alone. `apt install postgresql` to test both.")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     data = tmp_path / "postgres"
@@ -292,9 +292,7 @@ def postgres(tmp_path):
     assert made.returncode == 0, made.stderr
     control = [*become, programs[-1].with_name("pg_ctl"), "-D", data, "-w"]
     options = f"-p {port} -h 127.0.0.1 -k {data} -c fsync=off"
-    started = subprocess.run(
-        [*control, "-o", options, "-l", data / "log", "start"], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    started = subprocess.run([*control, "-o", options, "-l", data / "log", "start"], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         assert started.returncode == 0, (data / "log").read_text()
         subprocess.run(

@@ -143,9 +143,7 @@ def steps(number): return list(range(number))
 LIMIT = 0
 """
     one = bench(code, GIVEN)
-    assert (
-        one.judge("assert LIMIT == 10 and accuracy(lambda x: torch.zeros(3), 0) < 0.5 and len(list(tiny(0).parameters())) == 4").points == 1
-    )
+    assert one.judge("assert LIMIT == 10 and accuracy(lambda x: torch.zeros(3), 0) < 0.5 and len(list(tiny(0).parameters())) == 4").points == 1
     assert one.judge("assert steps(2) == [7, 7] and twice_the_steps(1) == [14]").points == 1
 
 

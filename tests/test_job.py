@@ -70,13 +70,9 @@ def test_helpers_run_before_the_answer_that_needs_them(workshop):
 
 
 def test_what_stops_a_run_costs_its_own_exercise(workshop):
-    loop = workshop(
-        {"rescale": "def rescale(image):\n    while True:\n        pass"}, limits=Limits(seconds=30, cell_seconds=1, memory=3 * 2**29)
-    )
+    loop = workshop({"rescale": "def rescale(image):\n    while True:\n        pass"}, limits=Limits(seconds=30, cell_seconds=1, memory=3 * 2**29))
     assert loop.points == 16 and "longer than 1 s" in reason(loop, "rescale-value") and "rescale" in loop.notes[-1]
-    gone = workshop(
-        {"clip": "import os\n\n\ndef clip(image, high):\n    os.kill(os.getpid(), 11)\n    os._exit(1)", "noisy": "raise SystemExit"}
-    )
+    gone = workshop({"clip": "import os\n\n\ndef clip(image, high):\n    os.kill(os.getpid(), 11)\n    os._exit(1)", "noisy": "raise SystemExit"})
     assert gone.points == 17 and "ended by itself" in reason(gone, "clip-place")
 
 

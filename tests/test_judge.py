@@ -59,9 +59,7 @@ def test_an_object_that_gives_numbers_gives_no_points(bench):
 
 
 def test_a_warning_on_stderr_keeps_its_points(bench):
-    code = (
-        "import sys, warnings\ndef f():\n    warnings.warn('deprecated')\n    print('oh', file=sys.stderr)\n    return np.log(np.zeros(1))"
-    )
+    code = "import sys, warnings\ndef f():\n    warnings.warn('deprecated')\n    print('oh', file=sys.stderr)\n    return np.log(np.zeros(1))"
     verdict = bench(code).judge("assert f() == -np.inf")
     assert verdict.points == 1 and "deprecated" in verdict.output
 

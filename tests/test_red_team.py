@@ -103,9 +103,7 @@ def odd_files(course, honest):
     place("folder-as-file").mkdir()
     place("deep-json").write_text('{"cells": ' + "[" * 200_000, encoding="utf-8")
     place("huge-number").write_text('{"cells": [], "x": ' + "9" * 100_000 + "}", encoding="utf-8")
-    place("not-a-cell").write_text(
-        '{"cells": [1, null, "x", [], {"cell_type": [], "source": {"a": NaN}, "metadata": 7}]}', encoding="utf-8"
-    )
+    place("not-a-cell").write_text('{"cells": [1, null, "x", [], {"cell_type": [], "source": {"a": NaN}, "metadata": 7}]}', encoding="utf-8")
     place("many-cells").write_text(json.dumps({"cells": [{"cell_type": "code", "source": "x"}] * 20_000}), encoding="utf-8")
     place("pickle").write_bytes(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x1ctouch /tmp/red-team-planted\x85R.")
     place("archive").write_bytes(b"PK\x03\x04" + bytes(5000))

@@ -82,10 +82,7 @@ def test_only_what_is_needed_can_be_read(spawn):
     assert top <= system | {Path(sys.base_prefix).parts[1]}
     assert proc == {"cpuinfo", "meminfo"} and here <= {"venv", "server", "course", "data"} and course == {"helpers", "data_manifest.yaml"}
     assert tmp == {"work"} and not {"passwd", "shadow", "hosts", "ssh", "machine-id"} & etc
-    assert (
-        value(spawn(), f"import os\nprint([os.path.exists('{ROOT}/' + name) for name in ('solutions', 'tests', 'notebooks')])")
-        == [False] * 3
-    )
+    assert value(spawn(), f"import os\nprint([os.path.exists('{ROOT}/' + name) for name in ('solutions', 'tests', 'notebooks')])") == [False] * 3
 
 
 def test_nothing_can_be_written_but_scratch(spawn):
@@ -157,7 +154,9 @@ def test_calls_that_are_refused(spawn):
         "mq_open(b'/x', 0o102, 0o600, 0)", "process_vm_readv(1, 0, 0, 0, 0, 0)", "bpf(0, 0, 0)", "setuid(0)", "setgid(0)",
     ]  # fmt: skip
     calls = ", ".join(f"tell(lambda: libc.{attempt})" for attempt in attempts)
-    define = "import ctypes\nlibc = ctypes.CDLL(None)\ndef tell(call):\n    try:\n        return call()\n    except AttributeError:\n        return -1\n"
+    define = (
+        "import ctypes\nlibc = ctypes.CDLL(None)\ndef tell(call):\n    try:\n        return call()\n    except AttributeError:\n        return -1\n"
+    )
     assert value(spawn(), f"{define}print([{calls}])") == [-1] * len(attempts)
 
 
@@ -296,6 +295,13 @@ def test_a_signal_to_its_group_stays_inside(box, spawn):
     except Ended:
         pass
     assert run(other, "print(2)") == ("2\n", None) and box.alive()
+
+
+def test_each_keeps_to_its_processor(spawn):
+    """However many threads one starts, the other is not slowed down; two share a processor only when all are taken."""
+    widen = "import os\ntry:\n    os.sched_setaffinity(0, range(64))\nexcept OSError:\n    pass\nprint(sorted(os.sched_getaffinity(0)))"
+    cores = [value(spawn(), widen) for _ in range(2)]
+    assert all(len(core) == 1 for core in cores)
 
 
 def test_what_one_does_the_next_does_not_see(spawn):

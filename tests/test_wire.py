@@ -105,9 +105,7 @@ def test_subclasses_cross_as_what_they_are_made_of():
     assert type(there_and_back(torch.nn.Parameter(torch.ones(2)))) is torch.Tensor
 
 
-@pytest.mark.parametrize(
-    "value", [object(), len, np.array([object()]), np.zeros(2, dtype=[("a", "f8")]), torch.nn.Linear(1, 1), Exception("x")]
-)
+@pytest.mark.parametrize("value", [object(), len, np.array([object()]), np.zeros(2, dtype=[("a", "f8")]), torch.nn.Linear(1, 1), Exception("x")])
 def test_anything_else_is_refused(value):
     with pytest.raises(WireError):
         there_and_back([value])

@@ -43,7 +43,7 @@ class Process:
 
     def __init__(self, sandbox: "Sandbox", number: int, stream: socket.socket, limits: Limits, deadline: float) -> None:
         self._sandbox, self._number, self._stream, self._limits, self._deadline = sandbox, number, stream, limits, deadline
-        self.ended, self.keeper = "", 0
+        self.ended, self.keeper, self.lock = "", 0, None
 
     def ask(self, message: dict, blobs: list[bytes] = ()) -> tuple[dict, list[bytes]]:
         """Send one operation and wait for its answer.
@@ -84,6 +84,24 @@ class Process:
         self.ended = self.ended or "the submission is done"
         self._stream.close()
         self._sandbox.end(self._number)
+        if self.lock is not None:
+            self.lock.close()
+
+
+def _free_core(number: int) -> tuple[int, socket.socket]:
+    """A processor that no other submission on this machine runs on, if there is one, and the lock on it, to be closed at the end.
+
+    The lock is the name of a socket that is no file: it is the same for all processes of this machine, and goes with its owner.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    lock = socket.socket(socket.AF_UNIX)
+    for core in cores:
+        try:
+            lock.bind(f"\0dlmia-grading-core-{core}")
+            return core, lock
+        except OSError:
+            continue
+    return cores[number % len(cores)], lock
 
 
 class Sandbox:
@@ -154,13 +172,15 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         self._count += 1
         number = self._count
-        answer = self._order({"order": "spawn", "id": number, "limits": asdict(limits)}, [theirs.fileno()])
+        core, lock = _free_core(number)
+        answer = self._order({"order": "spawn", "id": number, "limits": {**asdict(limits), "core": core}}, [theirs.fileno()])
         theirs.close()
         if "problem" in answer:
             ours.close()
+            lock.close()
             raise JailError(f"A process for the submission could not be made: {answer['problem']}")
         process = Process(self, number, ours, limits, deadline or time.monotonic() + limits.seconds)
-        process.keeper = answer["keeper"]
+        process.keeper, process.lock = answer["keeper"], lock
         self._live[number] = process
         return process
 

@@ -30,6 +30,8 @@ _REFUSED = {
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "add_key": (248, 217), "request_key": (249, 218),
     "keyctl": (250, 219), "syslog": (103, 116), "fanotify_init": (300, 262), "quotactl": (179, 60), "acct": (163, 89),
+    # the processors of others
+    "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119), "sched_setattr": (314, 274), "sched_setparam": (142, 118),
 }  # fmt: skip
 
 
