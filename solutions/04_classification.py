@@ -2521,7 +2521,7 @@ for place, (label, title) in enumerate([(0, "normal"), (0, "normal"), (1, "mass 
     ax.set_box_aspect((1, 1, 1), zoom=1.4)
     ax.view_init(elev=65, azim=-60)
     ax.set_axis_off()
-show.figure(fig, alt="Four adrenal glands as surfaces: two normal ones with thin limbs, two diseased ones with thicker limbs")
+show.figure(fig, alt="Four adrenal glands as surfaces, two normal and two diseased: irregular, and by eye hard to tell apart")
 
 # %% [markdown]
 # ### Anisotropic voxels: a cube in voxels is no cube in the patient
