@@ -63,7 +63,7 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
         one.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
         one.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
         one.add_argument("--gradebook", metavar="URL", help="default: DIR/gradebook.db; postgresql://... works, too")
-    auto.add_argument("--workers", type=int, default=max(1, os.cpu_count() or 1), metavar="N", help="processes on this machine")
+        one.add_argument("--workers", type=int, default=max(1, os.cpu_count() or 1), metavar="N", help="processes on this machine")
     auto.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, to grade on its workers instead")
     auto.add_argument("--timeout", type=int, default=600, metavar="SECONDS", help="for one submission (default: 600)")
     auto.add_argument("--memory", type=float, default=4.0, metavar="GB", help="for one submission (default: 4)")
@@ -212,7 +212,7 @@ def _feedback(options: argparse.Namespace) -> int:
     from grading.feedback import FeedbackError, feedback
 
     try:
-        pages = feedback(Path(options.course), _name(options), options.gradebook)
+        pages = feedback(Path(options.course), _name(options), options.gradebook, options.workers)
     except FeedbackError as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -3,13 +3,16 @@
 import argparse
 import json
 import os
-import resource
 import subprocess
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
+import psutil
 
 from grading.classroom import autograde
 from grading.record import venv_on_path
@@ -53,49 +56,79 @@ def course(folder: Path, lecture: str, students: int) -> str:
     return name
 
 
-def measure(lecture: str, students: int, stock: int, workers: int) -> dict:
-    """Seconds of both ways on the same submissions.
+@contextmanager
+def memory() -> Iterator[list[float]]:
+    """The most megabytes that all processes started inside the `with` held at once, what they share counted once; sampled twice a second."""
+    peak, stop, me = [0.0], threading.Event(), psutil.Process()
 
-    Args:
-        lecture: its name, or "00_import_only".
-        students: how many submissions are graded here; stock: how many stock autograde gets, one after the other as it does.
-        workers: processes of ours.
+    def sample() -> None:
+        while not stop.wait(0.5):
+            held = 0
+            for child in me.children(recursive=True):
+                with suppress(psutil.Error):
+                    held += child.memory_full_info().pss
+            peak[0] = max(peak[0], held / 2**20)
 
-    Returns:
-        Seconds a submission of both (all start-up included), their ratio, and the memory of the largest process in MB.
-    """
+    watcher = threading.Thread(target=sample, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def ours(lecture: str, students: int, workers: int) -> dict:
+    """Grade so many right submissions of one lecture; seconds (all start-up included) and memory."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
-        ours, theirs = Path(temporary) / "ours", Path(temporary) / "stock"
-        name = course(ours, lecture, students)
-        begin = time.perf_counter()
-        reports = autograde(ours, name, workers=workers)
-        seconds = (time.perf_counter() - begin) / students
-        lost = [report for report in reports if any(verdict.points < verdict.max_points for verdict in report.verdicts)]
-        if lost:
-            raise RuntimeError(f"right submissions lost points: {lost[0].verdicts}")
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        course(theirs, lecture, stock)
-        begin = time.perf_counter()
-        subprocess.run(["nbgrader", "autograde", name], cwd=theirs, check=True, capture_output=True)
-        stock_seconds = (time.perf_counter() - begin) / stock
+        folder = Path(temporary)
+        name = course(folder, lecture, students)
+        with memory() as peak:
+            begin = time.perf_counter()
+            reports = autograde(folder, name, workers=workers)
+            seconds = time.perf_counter() - begin
+    lost = [report for report in reports if any(verdict.points < verdict.max_points for verdict in report.verdicts)]
+    if lost:
+        raise RuntimeError(f"right submissions lost points: {lost[0].verdicts}")
     return {
-        "lecture": name, "submissions": students, "stock_submissions": stock, "workers": workers,
-        "seconds": round(seconds, 3), "stock_seconds": round(stock_seconds, 2),
-        "ratio": round(stock_seconds / seconds, 1), "largest_process_mb": round(memory),
+        "lecture": name, "submissions": students, "workers": workers, "seconds": round(seconds, 1),
+        "seconds_each": round(seconds / students, 3), "memory_mb": round(peak[0]),
+    }  # fmt: skip
+
+
+def stock(lecture: str, students: int) -> dict:
+    """The same with `nbgrader autograde`, one submission after the other as it does; torch may use all processors."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
+        folder = Path(temporary)
+        name = course(folder, lecture, students)
+        environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+        with memory() as peak:
+            begin = time.perf_counter()
+            subprocess.run(["nbgrader", "autograde", name], cwd=folder, check=True, capture_output=True, env=environment)
+            seconds = time.perf_counter() - begin
+    return {
+        "lecture": name, "stock_submissions": students, "stock_seconds": round(seconds, 1),
+        "stock_seconds_each": round(seconds / students, 2), "stock_memory_mb": round(peak[0]),
     }  # fmt: skip
 
 
 def main() -> None:
-    """Measure and print one JSON line a lecture."""
+    """Measure and print one JSON line a lecture and size."""
     parser = argparse.ArgumentParser(prog="python -m grading.benchmark", description=__doc__)
     parser.add_argument("lectures", nargs="*", default=[IMPORTS, "04_classification"], metavar="LECTURE")
-    parser.add_argument("--students", type=int, default=32, help="submissions graded here (default: 32)")
-    parser.add_argument("--stock", type=int, default=32, help="submissions that stock autograde gets (default: 32)")
+    text = "submissions graded here (default: 32); several numbers show the growth"
+    parser.add_argument("--students", type=int, nargs="+", default=[32], metavar="N", help=text)
+    parser.add_argument("--stock", type=int, default=32, metavar="N", help="submissions that stock autograde gets (default: 32; 0: none)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     venv_on_path()
     for lecture in options.lectures:
-        print(json.dumps(measure(lecture, options.students, options.stock, options.workers)), flush=True)
+        theirs = stock(lecture, options.stock) if options.stock else {}
+        for students in options.students:
+            row = ours(lecture, students, options.workers) | theirs
+            if theirs:
+                row["ratio"] = round(row["stock_seconds_each"] / row["seconds_each"], 1)
+            print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

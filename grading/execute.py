@@ -1,4 +1,4 @@
-"""Run a lecture with papermill, without network, and record seconds and memory; what a record must say is the business of the tests."""
+"""Run a lecture with papermill, without network, and record time and memory; what a record must say is the business of the tests."""
 
 import ast
 import json
@@ -29,7 +29,8 @@ class Record:
 
     Attributes:
         lecture, profile, released: what was run; `released` is the student's notebook.
-        seconds: from the start of the kernel to its end.
+        seconds: from the start of the kernel to its end, on the clock; what else runs on the machine makes it longer.
+        cpu_seconds: processor time of the kernel and its children: what the run costs, whatever else runs.
         peak_mib: the most memory that the kernel and its children held at once, sampled ten times a second.
         cells: one row a code cell that ran: its id and its seconds.
         error: where and how the run stopped ({"cell", "name", "message"}), or None.
@@ -41,6 +42,7 @@ class Record:
     profile: str
     released: bool
     seconds: float
+    cpu_seconds: float
     peak_mib: float
     cells: list[dict] = field(default_factory=list)
     error: dict | None = None
@@ -58,7 +60,8 @@ class Record:
     def line(self) -> str:
         """One line for a person, and one more if the run went wrong."""
         what = "student release" if self.released else "instructor"
-        text = f"{self.lecture} ({what}, {self.profile}): {self.seconds:.1f} s, {self.peak_mib / 1024:.2f} GiB at most"
+        text = f"{self.lecture} ({what}, {self.profile}): {self.seconds:.1f} s, of processor {self.cpu_seconds:.1f} s, "
+        text += f"{self.peak_mib / 1024:.2f} GiB at most"
         if self.error:
             stop = "stops, as it should," if self.as_expected else "FAILS"
             text += f"\n  {stop} at '{self.error['cell']}': {self.error['name']}: {self.error['message']}"
@@ -96,15 +99,15 @@ def run_lecture(
     stem = f"{path.stem}.{profile}" + ".release" * released
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / f"{stem}.ipynb"
-    record = Record(path.stem, profile, released, 0.0, 0.0, notebook=done.name)
+    record = Record(path.stem, profile, released, 0.0, 0.0, 0.0, notebook=done.name)
     with tempfile.TemporaryDirectory(prefix="run-") as temporary, environment(network, folder):
         source = Path(temporary) / f"{path.stem}.ipynb"
         source.write_text(text, encoding="utf-8")
-        with peak_memory() as peak:
+        with usage() as used:
             _execute(source, done, profile, temporary, progress, timeout)
     executed = nbformat.read(done, as_version=4)
     record.seconds = round(executed.metadata.papermill.duration or 0.0, 2)
-    record.peak_mib = round(peak[0] / 2**20, 1)
+    record.cpu_seconds, record.peak_mib = round(used.cpu_seconds, 2), round(used.peak / 2**20, 1)
     record.cells = [
         {"cell": cell.id, "seconds": round(cell.metadata.papermill.duration, 3)}
         for cell in executed.cells
@@ -166,24 +169,36 @@ def environment(network: bool = False, folder: Path = RUNS) -> Iterator[None]:
         os.environ.update(kept)
 
 
+@dataclass
+class Usage:
+    """What processes used: `peak` bytes held at once, and processor time of all of them."""
+
+    peak: int = 0
+    cpu_seconds: float = 0.0
+
+
 @contextmanager
-def peak_memory() -> Iterator[list[int]]:
-    """Bytes that processes started inside the `with` held at most at once; the list's one number is final when it ends."""
+def usage() -> Iterator[Usage]:
+    """What processes started inside the `with` use, sampled ten times a second; final when it ends."""
     me = psutil.Process()
-    before, peak, stop = {child.pid for child in me.children(recursive=True)}, [0], threading.Event()
+    before, used, stop = {child.pid for child in me.children(recursive=True)}, Usage(), threading.Event()
+    cpu: dict[int, float] = {}
 
     def sample() -> None:
         while not stop.wait(SAMPLE_SECONDS):
             held = 0
             for child in me.children(recursive=True):
                 with suppress(psutil.Error):
-                    held += child.memory_info().rss if child.pid not in before else 0
-            peak[0] = max(peak[0], held)
+                    if child.pid not in before:
+                        held += child.memory_info().rss
+                        cpu[child.pid] = sum(child.cpu_times()[:2])
+            used.peak = max(used.peak, held)
 
     watcher = threading.Thread(target=sample, daemon=True)
     watcher.start()
     try:
-        yield peak
+        yield used
     finally:
         stop.set()
         watcher.join()
+        used.cpu_seconds = sum(cpu.values())

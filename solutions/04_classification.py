@@ -2368,7 +2368,8 @@ assert np.allclose(one[0], x[0], atol=1e-5), "an image's values depend on the ot
 # - for fine-tuning we freeze the first 12 layers, cache what they give, and train the last 6 (nine tenths of all parameters), with discriminative rates.
 #
 # You may also cut a frozen backbone *earlier*. Its last layers were made for cats and cups; its middle ones know textures, which ultrasound has too. So there are two linear probes: on the whole backbone, and on
-# its first 12 layers, each channel summarised by its mean and standard deviation over the image. That the second is worth trying was found on training and validation images.
+# its first 12 layers, each channel summarised by its mean and standard deviation over the image. That the second is worth trying was found on training and validation images, and so was the learning rate of
+# fine-tuning: 0.001 for the head, halved at each stage below it (validation AUC 0.87 at 500 labels; three times the rate, falling more slowly, gave 0.84).
 #
 # With 20 labels you don't have 78 more for a validation set. So here nothing is chosen: every method has one fixed setting and keeps its last epoch. Each label budget is drawn several times, since *which*
 # twenty patients you have matters.
@@ -2438,7 +2439,7 @@ import copy
 def fine_tune(n: int, repeat: int) -> float:
     helpers.seed_everything(repeat)
     model = nn.Sequential(*copy.deepcopy(upper), nn.Linear(1280, 2)).eval()  # eval: batch norm keeps ImageNet's statistics
-    groups = [{"params": list(stage.parameters()), "lr": 3e-3 * 0.7**d} for d, stage in enumerate(reversed(model))]
+    groups = [{"params": list(stage.parameters()), "lr": 1e-3 * 0.5**d} for d, stage in enumerate(reversed(model))]
     gradient_training(model, groups, deep["train"], labelled(n, repeat), steps=run.pick(ci=25, laptop=45) + n // 20)
     with torch.no_grad():
         return test_auc_of(model(deep["test"]).softmax(1)[:, 1].numpy())

@@ -1,6 +1,7 @@
 """Lectures and classes for the tests of grading: fixtures as students get them, notebooks with chosen answers, course directories."""
 
 import copy
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from grading.worker import Lecture
 
 LIMITS = Limits(seconds=30, cell_seconds=3, memory=3 * 2**29)
 FIXTURES = Path(__file__).with_name("fixtures")
+ATTACKS = sorted(Path(__file__).with_name("attacks").glob("*.py"))
 
 
 @cache
@@ -49,6 +51,12 @@ def answered(of: Lecture, answers: dict[str, str], helper: str = "") -> nbformat
         first = next(number for number, cell in enumerate(notebook.cells) if is_solution(cell))
         notebook.cells.insert(first, nbformat.v4.new_code_cell(helper))
     return notebook
+
+
+def parts(attack: str) -> tuple[dict[str, str], bool]:
+    """Grade id, or "helper" -> text of the cells of an attack; and whether its other answers are right."""
+    cells = re.split(r"^# (?:--- )?cell: (\S+)$", attack, flags=re.M)
+    return dict(zip(cells[1::2], cells[2::2], strict=True)), "# rest: right" in attack
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> Path:

@@ -24,7 +24,6 @@ from grading.record import read_grades
 from grading.sandbox import Limits
 from tests import classes
 
-ATTACKS = sorted(Path(__file__).with_name("attacks").glob("*.py"))
 NAME = "97_workshop"
 LIMITS = Limits(seconds=20, cell_seconds=2, memory=3 * 2**29, disk=16 * 2**20, processes=48)
 WORTH = {"middle": 3, "rescale": 3, "clip": 1, "fit": 2, "predict": 1, "loss": 1, "trained": 2, "noisy": 1, "task-of": 4, "counter": 1}
@@ -33,19 +32,13 @@ SECRETS = ("417.25", "7319", "secret_", "CANARY", "HIDDEN TESTS", "sk-environmen
 PLANTED = ("red-team-planted", "rt-leftover")
 
 
-def parts(text):
-    """Grade id, or "helper" -> text of the cells of an attack; and whether the other answers are right."""
-    cells = re.split(r"^# (?:--- )?cell: (\S+)$", text, flags=re.M)
-    return dict(zip(cells[1::2], cells[2::2], strict=True)), "# rest: right" in text
-
-
 def notebook_of(attack, places):
     """The submission that carries an attack."""
     of = classes.lecture(NAME)
     text = attack.read_text(encoding="utf-8")
     for name, value in places.items():
         text = text.replace("{" + name + "}", str(value))
-    cells, rest = parts(text)
+    cells, rest = classes.parts(text)
     right = {name: text for name, text in classes.right(of).items() if name != "reflection"}
     answers = {**(right if rest else {}), **{name: cell for name, cell in cells.items() if name != "helper"}}
     return classes.answered(of, answers, cells.get("helper", ""))
@@ -53,7 +46,7 @@ def notebook_of(attack, places):
 
 def expected(attack):
     """The most points that an attack may get; those of the answers that it leaves right, exactly."""
-    cells, rest = parts(attack.read_text(encoding="utf-8"))
+    cells, rest = classes.parts(attack.read_text(encoding="utf-8"))
     return sum(WORTH.values()) - sum(WORTH.get(name, 0) for name in cells) if rest else 0
 
 
@@ -134,7 +127,7 @@ def odd_files(course, honest):
     os.makedirs(latin)
     Path(os.fsdecode(latin), f"{NAME}.ipynb").write_text(text, encoding="utf-8")
     full = ["html-name", "endless-stamp", "nbgrader-marks", *odd_names, os.fsdecode(b"latin-\xff")]
-    none = [path.name for path in root.iterdir() if path.name not in (*HONEST, *full) and path.name not in {each.stem for each in ATTACKS}]
+    none = [path.name for path in root.iterdir() if path.name not in (*HONEST, *full) and path.name not in {each.stem for each in classes.ATTACKS}]
     return dict.fromkeys(none, 0) | {student_of(name): whole for name in full}
 
 
@@ -200,7 +193,7 @@ def batch(tmp_path_factory):
     listener = Listener()
     places = {"course": course, "repository": classes.FIXTURES.parents[1], "port": listener.port, "abstract": listener.abstract}
     honest = classes.answered(of, {**classes.right(of), "reflection": "The clock."})
-    students = {f"{attack.stem}": notebook_of(attack, places) for attack in ATTACKS}
+    students = {f"{attack.stem}": notebook_of(attack, places) for attack in classes.ATTACKS}
     others = copy_with(honest, "# CANARY-OTHER")
     classes.course(course, of, {**students, **dict.fromkeys(HONEST, others)})
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:  # somebody graded before, by hand
@@ -208,7 +201,7 @@ def batch(tmp_path_factory):
         book.add_student("CANARY-BOOK")
     (course / "grades.csv").write_text("student,lecture,exercise,points,max_points,reason\nbefore,00_before,one,3,4,CANARY-CSV\n")
     allowed = odd_files(course, honest)
-    allowed |= {attack.stem: expected(attack) for attack in ATTACKS} | dict.fromkeys(HONEST, sum(WORTH.values()))
+    allowed |= {attack.stem: expected(attack) for attack in classes.ATTACKS} | dict.fromkeys(HONEST, sum(WORTH.values()))
     before = digests(course / "submitted") | digests(course / "source")
     before = {path: digest for path, digest in before.items() if "hard-link" not in path}  # that is the gradebook itself
     os.environ["RED_TEAM_TOKEN"] = "sk-environment red-team-marker"
@@ -232,11 +225,11 @@ def copy_with(notebook, remark):
 
 
 def test_there_are_enough_attacks():
-    aims = {aim for attack in ATTACKS for aim in re.search(r"^# aims at: (.*)$", attack.read_text(encoding="utf-8"), re.M)[1].split(", ")}
-    assert len(ATTACKS) >= 40 and aims == {"points", "secrets", "records", "denial"}
+    aims = {aim for attack in classes.ATTACKS for aim in re.search(r"^# aims at: (.*)$", attack.read_text(encoding="utf-8"), re.M)[1].split(", ")}
+    assert len(classes.ATTACKS) >= 40 and aims == {"points", "secrets", "records", "denial"}
 
 
-@pytest.mark.parametrize("name", [attack.stem for attack in ATTACKS])
+@pytest.mark.parametrize("name", [attack.stem for attack in classes.ATTACKS])
 def test_attack_gains_nothing(batch, name):
     report = batch["reports"][name]
     lost = {verdict.check: verdict.reason for verdict in report.verdicts if verdict.points < verdict.max_points}
@@ -245,7 +238,7 @@ def test_attack_gains_nothing(batch, name):
 
 
 def test_odd_files_gain_nothing_and_lose_nothing(batch):
-    odd = [name for name in batch["allowed"] if name not in {attack.stem for attack in ATTACKS}]
+    odd = [name for name in batch["allowed"] if name not in {attack.stem for attack in classes.ATTACKS}]
     assert len(odd) > 25
     points = {name: batch["reports"][name].points for name in odd}
     assert points == {name: batch["allowed"][name] for name in odd}
