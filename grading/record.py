@@ -116,7 +116,7 @@ class Recorder:
         What goes wrong with one student is kept in `failed`, and does not stop the others.
 
         Args:
-            report: the student's; submitted: when the file was handed in, naive UTC as nbgrader keeps it.
+            report: the student's; submitted: when the file was handed in, naive UTC as nbgrader keeps it, None if nobody knows.
         """
         self.rows += rows(self.lecture, report)
         try:
@@ -132,9 +132,11 @@ class Recorder:
         write_text(folder / f"{lecture}.ipynb", nbformat.writes(notebook) + "\n")
         if submitted:
             write_text(folder / "timestamp.txt", f"{submitted:%Y-%m-%d %H:%M:%S.%f} UTC\n")
+        else:
+            (folder / "timestamp.txt").unlink(missing_ok=True)
         book.update_or_create_student(report.student)
         with book.db.no_autoflush:  # nbgrader queries while its new submission is not yet in the session
-            book.update_or_create_submission(lecture, report.student, **({"timestamp": submitted} if submitted else {}))
+            book.update_or_create_submission(lecture, report.student, timestamp=submitted)
         grades = {grade.name: grade for grade in book.find_submission_notebook(lecture, lecture, report.student).grades}
         for verdict in report.verdicts:
             grade = grades[verdict.check]

@@ -106,8 +106,8 @@ def _choose(files: list[Path], lecture: str) -> tuple[Path | None, str]:
     return chosen, f"The file is called {chosen.name} instead of {lecture}.ipynb."
 
 
-def handed_in(task: Task) -> datetime:
-    """When: nbgrader's timestamp.txt if it can be read, else the file's own time; naive UTC."""
+def handed_in(task: Task) -> datetime | None:
+    """When, by the timestamp.txt that nbgrader's collecting leaves, as naive UTC; None without one. A file's own time tells when it was copied."""
     from dateutil.parser import parse
 
     try:
@@ -115,6 +115,4 @@ def handed_in(task: Task) -> datetime:
             told = parse(file.read(60).decode().strip())
         return (told.astimezone(UTC) if told.tzinfo else told).replace(tzinfo=None)
     except (Unreadable, OSError, ValueError, OverflowError, ArithmeticError, TypeError):
-        place = task.file or task.folder
-        seconds = place.lstat().st_mtime if os.path.lexists(place) else 0
-        return datetime.fromtimestamp(min(max(seconds, 0), 2**32), UTC).replace(tzinfo=None)
+        return None

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.apps.api import NbGraderAPI
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
 
 from grading import classroom
 from grading.classroom import autograde
@@ -94,6 +97,19 @@ def test_points_rows_and_pages(graded):
     assert "2 of 2 points" in text and "Mine." in text and "HIDDEN" not in text
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         assert book.find_submission(NAME, "dora").needs_manual_grade and not book.find_submission(NAME, "emil").needs_manual_grade
+
+
+def test_formgrader_takes_them_for_graded(again):
+    """Its pages ask nbgrader's own interface, which compares the times of handing in; a time that is there, and then gone, counts as well."""
+    stamp = again / "submitted" / "bert" / NAME / "timestamp.txt"
+    for text in ("2026-05-01 10:00:00 UTC", ""):
+        stamp.write_text(text) if text else stamp.unlink()
+        autograde(again, NAME, limits=LIMITS)
+        config = Config()
+        config.CourseDirectory.root, config.CourseDirectory.db_url = str(again), f"sqlite:///{again / 'gradebook.db'}"
+        api = NbGraderAPI(CourseDirectory(config=config), config=config)
+        assert api.get_autograded_students(NAME) == set(POINTS)
+        assert {row["student"]: row["autograded"] for row in api.get_submissions(NAME)} == dict.fromkeys(POINTS, True)
 
 
 def test_what_is_graded_is_not_graded_again(graded, again):
