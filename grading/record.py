@@ -107,6 +107,7 @@ class Recorder:
             book.update_or_create_assignment(lecture.name)
         SaveCells().preprocess(copy.deepcopy(lecture.pristine), resources)
         self.book = Gradebook(address)
+        self.manual = [grade_id(cell) for cell in lecture.pristine.cells if is_solution(cell) and cell.cell_type == "markdown"]
         self.rows: list[dict] = []
         self.failed: dict[str, str] = {}  # student -> why the gradebook did not take the result
 
@@ -143,12 +144,11 @@ class Recorder:
             lost = verdict.points < verdict.max_points
             grade.auto_score = verdict.points
             grade.needs_manual_grade = bool(report.look) and lost and grade.manual_score is None  # a human's row in formgrader
-        for name, text in report.manual.items():
-            stub = next(cell.source for cell in self.lecture.released.cells if grade_id(cell) == name)
+        for name in self.manual:
+            answered = name in report.manual
             grade = grades[name]
-            empty = text.split() == stub.split()
-            grade.auto_score = 0.0 if empty else None
-            grade.needs_manual_grade = not empty and grade.manual_score is None
+            grade.auto_score = None if answered else 0.0
+            grade.needs_manual_grade = answered and grade.manual_score is None
         book.db.commit()
 
     def close(self, whole: bool = True) -> None:

@@ -124,7 +124,7 @@ class Report:
         verdicts: one for each check of the lecture, in order.
         notes: what was mended; look: why a human should look, empty when there is no reason.
         cells: (grade id, "helper", "given" ...; source; what it printed; its error or "") of what was run, for the executed notebook.
-        manual: grade id -> text of answers that a person grades.
+        manual: grade id -> text of answers that a person grades; those that were left empty are not in it.
         culprit: grade id of the answer that stopped the run, or "helper"; empty when nothing did.
         told: a cell of the student's printed something or failed.
         seconds: wall time.
@@ -182,7 +182,9 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
         return report
     report.notes, report.look = rebuilt.notes, rebuilt.look
     manual = [grade_id(cell) for cell in lecture.pristine.cells if is_solution(cell) and cell.cell_type == "markdown"]
-    report.manual = {name: rebuilt.answers[name].source for name in manual}
+    stubs = {grade_id(cell): cell.source for cell in lecture.released.cells}
+    answers = {name: rebuilt.answers[name].source for name in manual}
+    report.manual = {name: text for name, text in answers.items() if text.split() != stubs.get(name, "").split()}
     channel = Channel(process, seed)
     trusted: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(lecture.judge_set_up, "<set-up>", "exec"), trusted)
