@@ -20,7 +20,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 lab: $(READY)  ## open the notebooks in JupyterLab
-	env -u OMP_NUM_THREADS $(BIN)/jupyter lab --notebook-dir=notebooks
+	env -u OMP_NUM_THREADS $(BIN)/jupyter lab --notebook-dir=notebooks $$(test "$$(id -u)" != 0 || echo --allow-root)
 
 test: $(READY) jail  ## every test, notebooks included, without a network
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 
 from grading.rebuild import Rebuilt, Unreadable, rebuild
 from grading.sources import NOTEBOOKS, SourceError, grade_id, is_check, is_solution, tags
-from grading.worker import imports
+from grading.worker import lent
 
 _KEPT = ("parameters", "setup", "given")
 
@@ -73,7 +73,7 @@ def _runnable(released: NotebookNode, rebuilt: Rebuilt) -> NotebookNode:
             if "parameters" in tags(cell):
                 cell.source += '\nPROFILE = "ci"'
             cells.append(cell)
-        elif needs := imports(cell.source):
+        elif needs := lent(cell.source):
             cells.append(nbformat.v4.new_code_cell(needs))
     notebook.cells = cells
     return notebook

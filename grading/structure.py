@@ -180,6 +180,8 @@ def demonstration_faults(notebook: NotebookNode) -> list[str]:
             continue
         wanted = names.needed(cell.source) - others
         others |= names.defined(cell.source)
+        for name in sorted(names.defined(cell.source) & students):
+            found.append(f"{_where(cell)} defines {name}, which is the name of a student's answer: it would take the answer's place.")
         if "given" in tags(cell):
             continue  # a given function may call the student's one by name: it runs only when a check calls it
         for name in sorted(wanted & students):

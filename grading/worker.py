@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import nbformat
@@ -102,6 +103,15 @@ class Lecture:
 def imports(source: str) -> str:
     """The import statements at the top level of a cell, as text."""
     return "\n".join(ast.unparse(node) for node in ast.parse(source).body if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
+def lent(source: str) -> str:
+    """What a demonstration, which is not run, lends to answers: its imports, functions and classes, as text; a definition that fails is left out."""
+    parts = [imports(source)]
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            parts.append(f"try:\n{indent(ast.unparse(node), '    ')}\nexcept Exception:\n    pass")
+    return "\n".join(part for part in parts if part)
 
 
 def _imports(sources: list[str]) -> tuple[str, ...]:
@@ -204,8 +214,8 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
         name = grade_id(cell)
         if cell.cell_type != "code":
             continue
-        if not (is_solution(cell) or is_check(cell)) and (needs := imports(cell.source)):
-            with contextlib.suppress(Ended):  # demonstrations are not run, but an answer may use what they import
+        if not (is_solution(cell) or is_check(cell)) and (needs := lent(cell.source)):
+            with contextlib.suppress(Ended):
                 channel.run(needs, cell.id)
         if "given" in tags(cell):
             run(cell.source, cell.id, f"given:{cell.id}")

@@ -347,7 +347,7 @@ def scanned(seeds, acceleration: float = 4.0) -> tuple[torch.Tensor, torch.Tenso
         image = simulate.brain_slice("t1", noise=0.0, height=float(10 + seed % 30), seed=seed).image
         image = image / image.max()
         truths.append(torch.as_tensor(image))
-        measured.append(torch.as_tensor(simulate.undersample(image, acceleration, noise=0.05, seed=0).kspace))
+        measured.append(torch.as_tensor(simulate.undersample(image, acceleration, noise=0.05, seed=seed, lines_seed=0).kspace))
     return torch.stack(measured), torch.stack(truths)
 
 
@@ -796,9 +796,9 @@ show.figure(fig, alt="The chest model from the file seen from the front, from an
 # classical, so that you see every step (lectures 4 and 5 learn this part):
 #
 # 1. find the lungs: dark, and not connected to the outside air;
-# 2. filter them with blobs of three sizes, $-\sigma^2\,\nabla^2 G_\sigma * \text{image}$, nearly the *matched filter* of a bright disc (the one that
-#    makes it stand out most from noise), and take the six
-#    highest peaks as candidates;
+# 2. filter them with blobs of three sizes, $-\sigma^2\,\nabla^2 G_\sigma * \text{image}$, a bright centre against its darker surround. Each
+#    answers most to a disc of radius $\sqrt{2}\,\sigma$, averages noise over that size and ignores a background that changes slowly. Take
+#    the six highest peaks as candidates;
 # 3. weigh for each candidate the three answers, its distance from the midline (large vessels lie near it) and its roundness (a vessel seen from the side is
 #    long) by logistic regression, with their squares and products. The patient's score is the highest probability of a candidate.
 #
@@ -1024,8 +1024,8 @@ def operating_point(
     Returns:
         The threshold (a number, or inf to call nobody), and the expected cost per patient on test at that threshold:
         prevalence * cost_miss * FNR + (1 - prevalence) * cost_false_alarm * FPR.
-        If several scores cost the same (up to rounding) as threshold on validation: the highest, which troubles the fewest patients.
-        A number between this score and the next lower one decides alike on validation, and is accepted.
+        If several thresholds (inf among them) cost the same (up to rounding) on validation: the highest, which troubles the fewest patients.
+        A number between this threshold and the next lower score decides alike on validation, and is accepted; for "nobody" only inf is.
 
     Raises:
         ValueError: a set has no sick or no healthy patient, so that a rate does not exist.
@@ -1600,7 +1600,8 @@ show.figure(fig, alt="Five panels for one patient: sinogram, reconstruction, den
 # Grading takes your solution cells, puts them into a fresh copy of the notebook, and runs the visible checks and the *hidden* ones. So it
 # does not matter if you deleted or changed a check cell, and it does not help either. Each check stands for one idea and has its own
 # points: half an answer earns its half. Helper functions of your own are welcome, in the solution cell or in a new cell above it: new cells
-# with your own code are kept.
+# with your own code are kept. The demonstrations are not run: what they import, and the functions that they define, is there for your
+# answers; what they compute is not.
 #
 # Why hidden checks? **Predict before you run.** Below is a "solution" for the mean CT number of an organ, and two checks. Which of them
 # does it pass?

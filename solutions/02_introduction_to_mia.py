@@ -16,8 +16,8 @@
 # That is five sittings: 1.1 as far as resampling, 1.1 as far as readers, privacy, then 1.2, then 1.3. No demonstration needs an exercise
 # to be solved, so you can read on whenever you are stuck.
 #
-# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading runs your answers
-# *without* the demonstrations: import inside of your function what it needs beyond `np`, `plt` and `torch`.
+# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading does not run
+# the demonstrations: what they import, and the functions that they define, is there for your answers; what they compute is not.
 #
 # <details><summary>Words that this lecture takes for granted</summary>
 #
@@ -37,11 +37,11 @@
 #
 # | data | from where | licence | people | use, split |
 # |---|---|---|---|---|
-# | `mni152`, average T1 brain | nilearn | McConnell notice: use and change freely | average of 152 volunteers | shown |
+# | `mni152`, average T1 brain | nilearn | McConnell notice: use, copy and change freely, keeping the notice | average of 152 volunteers | shown |
 # | `ct_small`, `mr_shoulder` | pydicom, pydicom-data | pydicom's test files (MIT) | names replaced by the publisher | shown |
 # | `chest_radiograph`, `ultrasound_cine`, `bone_scan` | pydicom, pydicom-data | as above | names replaced by the publisher | shown |
-# | `retina`, `microaneurysms`, `cell`, `immunohistochemistry` | scikit-image | CC0; the last: none known | no names | shown |
-# | `gbsg2`, breast cancer, 686 women | lifelines | lifelines (MIT) | randomised trial, no names | halves, one row a woman |
+# | `retina`, `microaneurysms`, `cell`, `immunohistochemistry` | scikit-image | CC0; the last: no known copyright restrictions | no names | shown |
+# | `gbsg2`, breast cancer, 686 women | lifelines | lifelines is MIT; none stated for the table | a trial, two thirds of the women randomised; no names | halves, one row a woman |
 # | `bloodmnist`, blood cells | MedMNIST v2 | CC BY 4.0 | published without names | as published; by cell |
 # | heads, chests, cohorts, readers, files | `helpers.simulate` | this course | nobody | planted truth; by patient |
 #
@@ -98,7 +98,8 @@ device = run.device
 # | images are independent | several images of one patient | a test score that measures memory |
 # | anybody may look | the file names a person | a breach by a header field that nobody opened |
 #
-# We go through them one by one. Each has a demonstration that *measures* what the accident costs, and most have an exercise.
+# We go through them one by one. Most have a demonstration that *measures* what the accident costs, and an exercise. Noise comes back in
+# section 1.3; what to do with few labels is lecture 7.
 
 # %% [markdown]
 # ### Geometry: where is this voxel?
@@ -573,7 +574,10 @@ error = {
     t: np.array([scan_ball(t, rng.uniform(-0.5, 0.5, 3)).sum() * t * in_plane**2 / true_mm3 - 1 for _ in range(200)]) * 100
     for t in thicknesses
 }
-beyond = {t: float(np.mean(np.abs(error[t] - rng.permutation(error[t])) > 25)) for t in thicknesses}  # two scans of one, unchanged ball
+beyond = {}  # two scans of one, unchanged ball: how often does the second volume differ from the first by more than 25 %?
+for t in thicknesses:
+    first, second = 100 + error[t], 100 + rng.permutation(error[t])
+    beyond[t] = float(np.mean(np.abs(second / first - 1) > 0.25))
 fig, axes = plt.subplots(1, 5, figsize=(11, 3.2), width_ratios=[1, 1, 1, 1, 2.6], layout="constrained")
 for ax, t in zip(axes, thicknesses, strict=False):
     ball = scan_ball(t, np.array([0.3, 0, 0]))
@@ -592,8 +596,9 @@ print("apparent growth or shrinking beyond 25 % of an unchanged ball:", {f"{t} m
 print(f"at 5 mm, taking every voxel for 1 mm3 gives {scan_ball(5.0, np.zeros(3)).sum()} mm3 instead of {true_mm3:.0f} mm3")
 
 # %% [markdown]
-# At 5 mm the ball meets one slice or two, by chance, so that its volume has two typical values; half of the pairs of scans would report
-# growth or shrinking. (A real scan is milder, since a voxel that is half full is grey, not black or white; but whoever thresholds meets
+# At 5 mm either a slice cuts the ball near its middle, and the volume comes out a quarter too large, or one or two slices only graze it,
+# and it comes out a quarter too small. So the volume has two typical values, and half of the pairs of scans would report growth or
+# shrinking. (A real scan is milder, since a voxel that is half full is grey, not black or white; but whoever thresholds meets
 # this.) The remedy at the scanner is thin slices. The remedy afterwards can't bring information back, but it makes voxels that filters
 # and networks can treat alike in all directions.
 #
@@ -1399,7 +1404,7 @@ show.row(
 # | everything else, pixels above all | unchanged; `PatientIdentityRemoved` is set to `"YES"` |
 #
 # The two cells below are given: the cryptography is not the exercise. Walking the tree is. (Numbers of your own are fine, as long as they
-# depend on the patient or UID and on the salt alone.) Real files aren't tidy: an element may be missing, empty, or hold several values.
+# depend on the patient or UID and on the salt alone, and dates move by at most ten years.) Real files aren't tidy: an element may be missing, empty, or hold several values.
 #
 # <details><summary>Hint 1: the idea</summary>A function that cleans one data set and calls <em>itself</em> for each item of each
 # sequence.</details>
@@ -2818,7 +2823,7 @@ def draw(TR: float, TE: float) -> plt.Figure:
     return fig
 
 
-show.explore(draw, TR=widgets.IntSlider(value=500, min=100, max=6000, step=100, continuous_update=False, description="TR"),
+show.explore(draw, TR=widgets.IntSlider(value=500, min=300, max=6000, step=100, continuous_update=False, description="TR"),
              TE=widgets.IntSlider(value=15, min=5, max=200, step=5, continuous_update=False, description="TE"),
              alt="A brain slice at TR 500 and TE 15, white matter bright and fluid dark, beside the recovery and decay curves of the "
                  "three tissues")
@@ -3000,7 +3005,7 @@ else:
 # $\left|\frac{\partial \ln S}{\partial \ln T_2}\right| = \frac{TE}{T_2}$, and
 # $\left|\frac{\partial \ln S}{\partial \ln T_1}\right| = \frac{x}{e^{x} - 1}$ with $x = TR/T_1$. The checks want, in grey
 # matter, the weighted one to be more than three times the other, and for proton density less than 0.35 for $T_2$ and 0.2 for
-# $T_1$. And there must be something left to see: for $T_1$ a signal above 0.2 in white matter and 0.03 less in grey; for $T_2$
+# $T_1$, and grey over white within 0.06 of the ratio of their densities, 0.8 / 0.7. And there must be something left to see: for $T_1$ a signal above 0.2 in white matter and 0.03 less in grey; for $T_2$
 # 0.08 in white matter, and fluid more than 1.5 times as bright as grey.
 #
 # <details><summary>Hint 1: the idea</summary>TR switches $T_1$ on (short) or off (long). TE switches $T_2$ off (short) or on

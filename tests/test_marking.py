@@ -76,6 +76,23 @@ def test_feedback_before_grading_is_one_sentence(course, capsys):
     assert "autograde" in capsys.readouterr().err
 
 
+def test_an_answer_may_call_what_a_demonstration_defines_and_not_use_what_it_computes(course, capsys):
+    answer = "def background_level(values):\n    if not values.size:\n        raise ValueError('none')\n    return sorted_middle(values)"
+    computed = answer.replace("sorted_middle(values)", "np.median(values) + 0 * level[0]")
+    for student, text in (("half", answer), ("right", computed)):
+        path = course / "submitted" / student / NAME / f"{NAME}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        next(cell for cell in notebook.cells if cell.id == "background-mean").source = text
+        nbformat.write(notebook, path)
+    assert cli.main(["autograde", NAME, "--course", str(course), "--workers", "1"]) == 0
+    points = {(row["student"], row["exercise"]): (float(row["points"]), row["reason"]) for row in read_grades(course / "grades.csv")}
+    assert points["half", "background-mean"] == (3, "")
+    assert points["right", "background-mean"][0] == 0 and "level" in points["right", "background-mean"][1]
+    path = course / "submitted" / "half" / NAME / f"{NAME}.ipynb"
+    outcomes, _ = home.check(path, released=course / "release" / NAME / f"{NAME}.ipynb")
+    assert not [outcome.reason for outcome in outcomes if outcome.check.startswith("background") and outcome.reason]
+
+
 def test_nobody_handed_in(course, capsys):
     shutil.rmtree(course / "submitted")
     assert cli.main(["autograde", NAME, "--course", str(course)]) == 2

@@ -43,6 +43,7 @@ def undersample(
     noise: float = 0.0,
     pattern: str = "random",
     seed: int = 0,
+    lines_seed: int | None = None,
 ) -> KSpace:
     """Measure only some phase-encoding lines, as a faster scan does.
 
@@ -52,6 +53,7 @@ def undersample(
         center_fraction: share of the columns, in the middle, that is always kept; 0 to 1.
         noise: standard deviation of the noise in the real and in the imaginary part, as a share of the root mean square of the image.
         pattern: "random" (incoherent artefacts) or "regular" (folding).
+        seed: of lines and noise; lines_seed: of the lines alone, where several scans share them and each has noise of its own.
     """
     image = np.asarray(image)
     if image.ndim != 2:
@@ -71,7 +73,8 @@ def undersample(
     else:
         missing = np.flatnonzero(~lines)
         wanted = min(max(round(width / acceleration) - centre, 0), len(missing))
-        lines[rng.choice(missing, size=wanted, replace=False)] = True
+        choose = rng if lines_seed is None else generator(lines_seed, "undersample")
+        lines[choose.choice(missing, size=wanted, replace=False)] = True
     full = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(image), norm="ortho"))
     sigma = noise * float(np.sqrt(np.mean(np.abs(image) ** 2)))
     real, imaginary = rng.standard_normal((2, *image.shape)) * sigma
