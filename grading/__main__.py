@@ -63,15 +63,33 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
         one.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
         one.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
         one.add_argument("--gradebook", metavar="URL", help="default: DIR/gradebook.db; postgresql://... works, too")
-        one.add_argument("--workers", type=int, default=max(1, os.cpu_count() or 1), metavar="N", help="processes on this machine")
+        one.add_argument("--workers", type=_whole, default=max(1, os.cpu_count() or 1), metavar="N", help="processes on this machine")
     auto.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, to grade on its workers instead")
-    auto.add_argument("--timeout", type=int, default=600, metavar="SECONDS", help="for one submission (default: 600)")
-    auto.add_argument("--memory", type=float, default=4.0, metavar="GB", help="for one submission (default: 4)")
+    auto.add_argument("--timeout", type=_whole, default=600, metavar="SECONDS", help="for one submission (default: 600)")
+    auto.add_argument("--cell-timeout", type=_whole, default=120, metavar="SECONDS", help="for one cell or call (default: 120)")
+    auto.add_argument("--memory", type=_gigabytes, default=4.0, metavar="GB", help="for one submission (default: 4)")
     auto.add_argument("--seed", type=int, default=0, help="of every random generator (default: 0)")
     auto.add_argument("--data", metavar="DIR", help="a folder of data sets that submissions may read")
-    auto.add_argument("--force", action="store_true", help="grade again what is graded and has not changed")
+    text = "grade again what is graded and has not changed, of everybody or of these students"
+    auto.add_argument("--force", nargs="*", metavar="STUDENT", help=text)
     home = command("check", "Run a notebook's answers and visible checks, as a student does at home.", many=False)
     home.add_argument("notebook", metavar="NOTEBOOK")
+
+
+def _whole(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def _gigabytes(text: str) -> float:
+    """A number of gigabytes in which Python can start."""
+    number = float(text)
+    if not 0.25 <= number < 4096:
+        raise argparse.ArgumentTypeError(f"{text} GB is too little, or more than any machine has")
+    return number
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -175,8 +193,11 @@ def _autograde(options: argparse.Namespace) -> int:
 
     from grading.classroom import autograde
     from grading.sandbox import JailError, Limits
+    from grading.submitted import absent
+    from grading.text import line
 
-    limits = Limits(seconds=options.timeout, cell_seconds=min(120, options.timeout), memory=int(options.memory * 2**30))
+    limits = Limits(seconds=options.timeout, cell_seconds=min(options.cell_timeout, options.timeout), memory=int(options.memory * 2**30))
+    force = set(options.force) or True if options.force is not None else False
     bar = tqdm(unit="submission", disable=None)
 
     def progress(done: int, total: int) -> None:
@@ -187,14 +208,20 @@ def _autograde(options: argparse.Namespace) -> int:
         with bar:
             reports = autograde(
                 Path(options.course), _name(options), url=options.gradebook, workers=options.workers, scheduler=options.scheduler,
-                limits=limits, seed=options.seed, force=options.force, data=Path(options.data) if options.data else None, progress=progress,
+                limits=limits, seed=options.seed, force=force, data=Path(options.data) if options.data else None, progress=progress,
             )  # fmt: skip
     except JailError as problem:
         print(problem, file=sys.stderr)
         return 2
+    except RuntimeError as problem:  # the gradebook took no results
+        print(problem, file=sys.stderr)
+        return 1
     points = sorted(report.points for report in reports)
     most = sum(verdict.max_points for verdict in reports[0].verdicts)
     print(f"{len(reports)} submissions graded: median {points[len(points) // 2]:g} of {most:g} points. See {options.course}/grades.csv.")
+    missing = absent(Path(options.course), _name(options))
+    if missing:
+        print(f"{len(missing)} who have a folder handed in nothing called {_name(options)}: {line(', '.join(missing), 300)}.")
     look = [(report.student, sentence) for report in reports for sentence in report.look]
     if look:
         print(f"{len({student for student, _ in look})} want a human's look:")

@@ -27,6 +27,7 @@ from grading.sources import NOTEBOOKS, ROOT, SourceError
 from grading.submitted import Task, handed_in, tasks
 from grading.worker import Lecture, Report
 
+WAIT = 20  # seconds for a cluster's scheduler to answer
 _LOCK = threading.Lock()  # a Dask worker may have threads; forks want one at a time
 _SANDBOXES: dict[tuple, Sandbox] = {}
 
@@ -66,22 +67,22 @@ def load_lecture(course: Path, name: str) -> Lecture:
 
 @cache
 def _version() -> str:
-    """Changes when the grading code or the locked environment changes."""
+    """Changes when the grading code, what notebooks import of the course, or the locked environment changes."""
     digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes() if (ROOT / "requirements.lock").is_file() else b"")
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted([*Path(__file__).parent.rglob("*.py"), *(ROOT / "helpers").rglob("*.py"), *ROOT.glob("data_manifest.yaml")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def key(task: Task, lecture: Lecture, order: Order) -> str:
-    """Names a report: it changes when file, lecture, environment, seed or limits change.
+    """Names a report: it changes when file, lecture, environment, seed, limits or folder of data change.
 
     Raises:
         Unreadable: there is no file that could be read.
     """
     if task.file is None:
         raise Unreadable(task.note)
-    digest = hashlib.sha256(repr((lecture.key, _version(), order.seed, asdict(order.limits))).encode())
+    digest = hashlib.sha256(repr((lecture.key, _version(), order.seed, asdict(order.limits), order.data)).encode())
     with opened(task.file) as stream:
         while part := stream.read(2**20):
             digest.update(part)
@@ -150,7 +151,13 @@ def _on_cluster(order: Order, waiting: list[Task], scheduler: str) -> Iterator[t
     from dask.distributed import Client
     from dask.distributed import as_completed as done_of
 
-    with Client(scheduler) as client:
+    try:
+        cluster = Client(scheduler, timeout=WAIT)
+    except (OSError, ValueError) as problem:
+        raise SourceError(f"No Dask scheduler answers at {scheduler}: {problem}.") from None
+    with cluster as client:
+        if not client.nthreads():
+            raise SourceError(f"The Dask scheduler at {scheduler} has no workers: start some with `dask worker {scheduler}`.")
         missing = {sentence for told in client.run(requirements).values() for sentence in told}
         if missing:
             raise JailError("A worker of the cluster can't jail submissions, so nothing is graded. " + " ".join(sorted(missing)))
@@ -158,6 +165,8 @@ def _on_cluster(order: Order, waiting: list[Task], scheduler: str) -> Iterator[t
         yield None, ""
         for future in done_of(list(futures)):
             problem = future.exception()
+            if isinstance(problem, JailError):
+                raise problem
             yield futures[future], f"Grading failed: {problem}" if problem else Report.from_json(future.result())
 
 
@@ -207,7 +216,7 @@ def autograde(
     scheduler: str | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     seed: int = 0,
-    force: bool = False,
+    force: bool | set[str] = False,
     data: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, all_of_them: None,
 ) -> list[Report]:
@@ -217,15 +226,21 @@ def autograde(
         course: with `submitted/<student>/<lecture>/<lecture>.ipynb`.
         name: the lecture's; url: of the gradebook, None for `gradebook.db` in the course directory.
         workers: submissions at a time on this machine; scheduler: address of a Dask scheduler instead.
-        limits, seed: see `worker.grade`; force: grade again what is graded already; data: the folder of data sets.
+        limits, seed: see `job.grade`; data: the folder of data sets.
+        force: grade again what is graded already, of everybody or of these students.
         progress: called with how many are done, and of how many.
 
     Returns:
         The reports, in order of the students.
 
     Raises:
-        SourceError: no such lecture, or nobody handed in. JailError: this machine can't jail (nothing is graded).
+        SourceError: no such lecture, nobody handed in, or no such folder of data or scheduler. JailError: this machine can't jail (nothing
+            is graded). RuntimeError: the gradebook took no results.
     """
+    course = course.absolute()
+    if data is not None and not data.is_dir():
+        raise SourceError(f"There is no folder of data {data}.")
+    data = data and data.absolute()
     missing = [] if scheduler else requirements()
     if missing:
         raise JailError("This machine can't jail submissions, so nothing is graded. " + " ".join(missing))
@@ -238,11 +253,11 @@ def autograde(
     reports, waiting = {}, []
     for student, task in everything.items():
         try:
-            task = replace(task, kept=course.absolute() / ".grading" / name / student / f"{key(task, lecture, order)}.json")
+            task = replace(task, kept=course / ".grading" / name / student / f"{key(task, lecture, order)}.json")
         except Unreadable as problem:
             reports[student] = _failed(student, lecture, str(problem))
             continue
-        report = None if force else _report_at(task)
+        report = None if force is True or (force and student in force) else _report_at(task)
         if report is None:
             waiting.append(task)
         else:

@@ -48,10 +48,10 @@ def _write(course: Path, lecture: str, url: str | None, students: list[str]) -> 
 
     class ForSome(GenerateFeedback):
         def init_notebooks(self) -> None:
-            super().init_notebooks()
-            self.assignments = {folder: files for folder, files in self.assignments.items() if Path(folder).parent.name in wanted}
+            folders = [self._format_source(lecture, student) for student in students]  # nbgrader's own search takes [ and ] for a pattern
+            self.assignments = {folder: [os.path.join(folder, f"{lecture}.ipynb")] for folder in folders}
+            self.notebooks = []
 
-    wanted = set(students)
     config = Config()
     config.CourseDirectory.root = str(course.absolute())
     config.CourseDirectory.db_url = gradebook_url(course, url)

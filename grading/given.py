@@ -90,7 +90,7 @@ class Twins:
         found: dict[str, Any] = {}
         for name in names:
             value = self._trusted.get(name)
-            found[name] = self._remote(name) if name in self._given.beside else value
+            found[name] = self._remote(name) if name in self._given.beside else _copy(value, apart=True)
             if isinstance(value, FunctionType) and value.__module__ == "__main__":
                 found[name] = self._function(name, value)
         return found
@@ -107,7 +107,7 @@ class Twins:
             first, more = _copy(list(args)), _copy(kwargs)
             there = cache(lambda: self._remote(name)(*first, **more))
             with _seeded(self._channel.number()):
-                value = function(*args, **kwargs)
+                value = _copy(function(*args, **kwargs), apart=True)
             self._remember(value, there, ())
             return value
 
@@ -138,13 +138,20 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, plain) or (torch is not None and isinstance(value, torch.Tensor))
 
 
-def _copy(value: Any) -> Any:
-    """Arguments as they are now; objects that are not plain data stay the same objects."""
+def _copy(value: Any, apart: bool = False) -> Any:
+    """Arguments as they are now; objects that are not plain data stay the same objects.
+
+    Args:
+        value: anything.
+        apart: it is what the course gives to a check, whose next call may change it: weights and tensors on a graph stay what they are.
+    """
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_copy, value)) if type(value) in (list, tuple) else value
+        return type(value)(_copy(item, apart) for item in value) if type(value) in (list, tuple) else value
     if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return value.detach().clone() if hasattr(value, "detach") else value.copy() if isinstance(value, np.ndarray) else value
+        return {key: _copy(item, apart) for key, item in value.items()}
+    if hasattr(value, "detach"):
+        return value if apart and (value.requires_grad or not value.is_leaf or type(value).__name__ == "Parameter") else value.detach().clone()
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 @contextmanager

@@ -4,6 +4,7 @@ A submission is run twice: once to decide, with all checks, of which nothing is 
 more from the start with the visible checks alone, for the words. All runs together have the time that the limits give.
 """
 
+import contextlib
 import resource
 import select
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from grading.forked import Child, ChildFailed
 from grading.judge import Verdict
 from grading.sandbox import Limits, Sandbox
-from grading.worker import Lecture, Report, work
+from grading.worker import HELPER, Lecture, Report, work
 
 TRIES = 4
 
@@ -43,6 +44,7 @@ class Job:
 
         def judge() -> str:
             process.close = lambda: None  # only the parent may end processes
+            self._sandbox.leave_others(process)
             _bound(self._limits.memory)
             return work(process, self._path, self._student, self._lecture, self._seed, self._without, self._shown).to_json()
 
@@ -64,7 +66,9 @@ class Job:
         if self._shown:
             return self._finish(_worded(self._decided, report))
         self._decided = report = self._merge(report)
-        culprit = "helpers" if report.culprit == "helper" else report.culprit
+        culprit = report.culprit
+        if _extra(culprit) and any(map(_extra, self._without)):
+            culprit = "helpers"  # more than one of the extra cells: all of them are left out
         again = culprit and culprit not in self._without and len(self._without) < TRIES - 1
         if again:
             self._without = (*self._without, culprit)
@@ -76,7 +80,7 @@ class Job:
 
     def _finish(self, report: Report) -> Report:
         if self._without:
-            what = ["the extra cells" if name == "helpers" else f"the answer to {name}" for name in self._without]
+            what = [_called(name) for name in self._without]
             report.notes.append(f"{' and '.join(what).capitalize()} stopped the run; the rest was graded without.")
         report.seconds = time.monotonic() - self._begin
         return report
@@ -113,6 +117,18 @@ class Job:
         return report
 
 
+def _extra(name: str) -> bool:
+    """Whether what stopped a run was a cell of the student's own."""
+    return HELPER in name
+
+
+def _called(name: str) -> str:
+    """What stopped a run, for the student."""
+    if name == "helpers":
+        return "the extra cells"
+    return f"an extra cell before {name.split(HELPER)[0]}" if _extra(name) else f"the answer to {name}"
+
+
 def _full(verdict: Verdict) -> bool:
     return verdict.points == verdict.max_points
 
@@ -129,6 +145,8 @@ def _worded(decided: Report, shown: Report) -> Report:
 
 def _bound(memory: int) -> None:
     """Let this process have so much more memory than it has now: what a student returns may make a check want any amount."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
     with open("/proc/self/status") as file:
         now = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData:"))
     resource.setrlimit(resource.RLIMIT_DATA, (now + memory, now + memory))

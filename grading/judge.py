@@ -32,6 +32,7 @@ from grading.text import clean
 
 _IN_PLACE = re.compile(r"#\s*in place\s*(?:[.,;:(-].*)?$")
 _MOST = 1000  # characters of a reason
+_TOLD = (TypeError, ValueError, IndexError, KeyError, AttributeError, NameError, ZeroDivisionError, NotImplementedError)  # of hidden inputs
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,7 @@ def _run(check: str, source: str, max_points: float, channel: Channel, twins: Tw
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
             exec(compile(tree, name, "exec"), namespace)
             value = eval(compile(ast.Expression(last.value), name, "eval"), namespace) if last is not None else None
-            asked = ast.unparse(last.value.func) if last is not None and isinstance(last.value, ast.Call) else ""
-            theirs = isinstance(namespace.get(asked), Remote)  # what a student's function returns is no number of points
+            theirs = last is not None and isinstance(namespace.get(_root(last.value)), Remote)  # what is a student's is no number of points
             points = max_points if theirs else _points(value, max_points)
         if channel.ended:  # even if the check took the end for an error that it was waiting for
             raise Ended(channel.ended)
@@ -118,13 +118,26 @@ def _seed(seed: int, name: str) -> None:
 
 
 def _points(value: Any, most: float) -> float:
-    """What the value of a check's last line gives: a number that many points, true or false all or none, anything else all."""
+    """What the value of a check's last line gives: a number that many points, true or false all or none, None all.
+
+    Raises:
+        NotData: it is none of these, so something else than a number came into the sum.
+    """
+    if value is None:
+        return most
     if not isinstance(value, Remote) and getattr(value, "shape", None) == () and hasattr(value, "item"):  # of NumPy or torch
         value = value.item()
     if isinstance(value, numbers.Real):
         value = most * value if isinstance(value, bool) else float(value)
         return float(min(max(value, 0), most)) if value == value else 0.0  # nan is not a point
-    return most
+    raise NotData("a single number, text or truth was expected in one of its parts")
+
+
+def _root(node: ast.AST) -> str:
+    """The name with which a chain of calls, attributes and items begins."""
+    while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _marked(source: str) -> set[int]:
@@ -158,7 +171,7 @@ def explain(problem: BaseException, source: str, name: str, shown: bool) -> str:
     line = lines[-1] if lines else 0
     theirs = getattr(problem, "theirs", None)
     if theirs is not None and not shown:
-        return f"Your code raised {type(problem).__name__} on another input of the same kind."
+        return f"Your code raised {_kind(problem)} on another input of the same kind."
     if theirs is not None:
         return f"Your code raised {theirs['type']}: {theirs['message']}" if theirs["message"] else f"Your code raised {theirs['type']}."
     if isinstance(problem, AssertionError):
@@ -166,7 +179,7 @@ def explain(problem: BaseException, source: str, name: str, shown: bool) -> str:
             return _written(source, line, str(problem)) or "A check failed on another input of the same kind."
         return str(problem) or f"A check failed: {_text(source, line)}"
     if not shown:
-        what = "" if isinstance(problem, (NotData, WireError)) else f": comparing it raised {type(problem).__name__}"
+        what = "" if isinstance(problem, (NotData, WireError)) else f": comparing it raised {_kind(problem)}"
         return f"Your answer is of the wrong kind on another input{what}."
     if isinstance(problem, NameError) and getattr(problem, "name", None) and not hasattr(builtins, problem.name):
         return f"`{problem.name}` is not defined: the cell that should define it is missing, unanswered or stopped with an error."
@@ -175,6 +188,11 @@ def explain(problem: BaseException, source: str, name: str, shown: bool) -> str:
     if Remote.__name__ in str(problem):  # a library's words for what it got
         return "Your answer is of the wrong kind: an object was returned where a number, text, list or array is expected."
     return f"Your answer is of the wrong kind: comparing it raised {type(problem).__name__}: {problem}"
+
+
+def _kind(problem: BaseException) -> str:
+    """One of the few kinds of error that are told of a hidden input: more would be a way to tell the input itself."""
+    return next((kind.__name__ for kind in _TOLD if isinstance(problem, kind)), "an error")
 
 
 def _text(source: str, number: int) -> str:

@@ -14,7 +14,7 @@ from grading.reading import Cell, Unreadable, names_in, parses, read
 from grading.sources import grade_id, is_check, is_solution
 
 CELL = 200_000  # characters; a longer cell is not run
-HELPERS = 1_000_000  # characters of all of a student's own cells; what is more is not run
+HELPERS, HELPER_CELLS = 1_000_000, 200  # characters of all of a student's own cells, and their number; what is more is not run
 
 __all__ = ["Answer", "Rebuilt", "Unreadable", "rebuild"]
 
@@ -224,17 +224,19 @@ def _place_helpers(cells: list[Cell], chosen: dict[str, Cell], result: Rebuilt) 
     answers: dict[Cell, Answer] = {}
     for name, cell in chosen.items():
         answers.setdefault(cell, result.answers[name])  # two answers in one cell: helpers come before the first
-    room, last = HELPERS, None
+    room, count, last = HELPERS, 0, None
     for cell in cells:
         if cell in answers:
             last = answers[cell]
             last.helpers += waiting
             waiting = []
         elif cell.kind == "code" and not cell.taken:
-            room -= len(cell.source)
-            if len(cell.source) <= CELL and room >= 0:
+            room, count = room - len(cell.source), count + 1
+            if len(cell.source) <= CELL and room >= 0 and count <= HELPER_CELLS:
                 waiting.append(cell.source)
     if waiting and last is not None:
         last.helpers += waiting
     if room < 0:
         result.look.append(f"The student's own cells have more than {HELPERS} characters in all; the later ones were not run.")
+    if count > HELPER_CELLS:
+        result.look.append(f"There are {count} cells of the student's own; only the first {HELPER_CELLS} were run.")

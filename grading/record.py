@@ -3,6 +3,7 @@
 import copy
 import csv
 import os
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +15,14 @@ from grading.sources import grade_id, is_check, is_solution
 from grading.text import line, markdown
 from grading.worker import Lecture, Report
 
+_FORMULA = re.compile(r"([;\t|,]\s*)([=+@])")  # where a spreadsheet with another separator would see a cell begin
 COLUMNS = ["student", "lecture", "exercise", "points", "max_points", "reason"]
 
 
 def gradebook_url(course: Path, url: str | None = None) -> str:
-    """Where the gradebook is: the given address, else `gradebook.db` in the course directory."""
-    return url or f"sqlite:///{(course / 'gradebook.db').absolute()}"
+    """Where the gradebook is: the given address or file, seen from here; else `gradebook.db` in the course directory."""
+    file = url.removeprefix("sqlite:///") if url else str(course / "gradebook.db")
+    return url if url and "://" in file else f"sqlite:///{Path(file).absolute()}"
 
 
 def venv_on_path() -> None:
@@ -105,7 +108,13 @@ class Recorder:
         resources = {"nbgrader": {"notebook": lecture.name, "assignment": lecture.name, "db_url": address}}
         with Gradebook(address) as book:
             book.update_or_create_assignment(lecture.name)
-        SaveCells().preprocess(copy.deepcopy(lecture.pristine), resources)
+        try:
+            SaveCells().preprocess(copy.deepcopy(lecture.pristine), resources)
+        except RuntimeError as problem:
+            raise RuntimeError(
+                f"The exercises of {lecture.name} are others than when submissions were first recorded in {address}, so it takes no results. "
+                f"Use another gradebook (--gradebook), or put the old one aside and grade everything again. nbgrader says: {problem}"
+            ) from None
         self.book = Gradebook(address)
         self.manual = [grade_id(cell) for cell in lecture.pristine.cells if is_solution(cell) and cell.cell_type == "markdown"]
         self.rows: list[dict] = []
@@ -130,6 +139,7 @@ class Recorder:
         lecture, book = self.lecture.name, self.book
         notebook = executed(self.lecture, report)
         folder = self.course / "autograded" / report.student / lecture
+        before = _texts(folder / f"{lecture}.ipynb")
         write_text(folder / f"{lecture}.ipynb", nbformat.writes(notebook) + "\n")
         if submitted:
             write_text(folder / "timestamp.txt", f"{submitted:%Y-%m-%d %H:%M:%S.%f} UTC\n")
@@ -142,13 +152,15 @@ class Recorder:
         for verdict in report.verdicts:
             grade = grades[verdict.check]
             lost = verdict.points < verdict.max_points
+            overruled = grade.manual_score is not None and grade.auto_score != verdict.points  # a person decided on another answer
             grade.auto_score = verdict.points
-            grade.needs_manual_grade = bool(report.look) and lost and grade.manual_score is None  # a human's row in formgrader
+            grade.needs_manual_grade = overruled or (bool(report.look) and lost and grade.manual_score is None)  # a row in formgrader
         for name in self.manual:
             answered = name in report.manual
             grade = grades[name]
             grade.auto_score = None if answered else 0.0
-            grade.needs_manual_grade = answered and grade.manual_score is None
+            changed = name in before and before[name] != _texts_of(notebook)[name]
+            grade.needs_manual_grade = changed if grade.manual_score is not None else answered
         book.db.commit()
 
     def close(self, whole: bool = True) -> None:
@@ -159,6 +171,10 @@ class Recorder:
         """
         self.book.close()
         path = self.course / "grades.csv"
+        if path.is_file() and not _is_table(path):
+            aside = path.with_suffix(".edited.csv")
+            path.replace(aside)
+            print(f"{path} has other columns than it was written with. It is kept as {aside.name}, and a new one begun.", file=sys.stderr)
         written = {row["student"] for row in self.rows}
         here = self.lecture.name
         kept = [row for row in read_grades(path) if row["lecture"] != here or not (whole or row["student"] in written)]
@@ -167,18 +183,38 @@ class Recorder:
         everything = sorted([*kept, *self.rows], key=lambda row: (row["lecture"], row["student"]))
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(everything)
         part.replace(path)
 
 
 def read_grades(path: Path) -> list[dict]:
-    """The rows of a grades.csv; none if there is no such file."""
-    if not path.is_file():
+    """The rows of a grades.csv; none if there is no such file, or another table is in it."""
+    if not _is_table(path):
         return []
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file is a table with the columns of grades.csv; a spreadsheet may have added others."""
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return set(COLUMNS) <= set(next(csv.reader(file), []))
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """Grade id -> text of the written answers in an executed notebook of an earlier run; empty if there is none."""
+    try:
+        return _texts_of(nbformat.read(path, as_version=4))
+    except (OSError, ValueError, nbformat.ValidationError):
+        return {}
+
+
+def _texts_of(notebook: NotebookNode) -> dict[str, str]:
+    return {grade_id(cell): cell.source for cell in notebook.cells if is_solution(cell) and cell.cell_type == "markdown"}
 
 
 def rows(lecture: Lecture, report: Report) -> list[dict]:
@@ -193,6 +229,6 @@ def rows(lecture: Lecture, report: Report) -> list[dict]:
         row["reason"] = " | ".join(dict.fromkeys(part for part in [*str(row["reason"]).split(" | "), verdict.reason] if part))
     for row in made.values():
         for key in ("student", "reason"):
-            text = line(row[key], 2000)
+            text = _FORMULA.sub(r"\1'\2", line(row[key], 2000))
             row[key] = "'" + text if text[:1] in ("=", "+", "-", "@") else text
     return list(made.values())

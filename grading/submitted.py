@@ -39,6 +39,13 @@ def tasks(course: Path, lecture: str) -> list[Task]:
     return [task for task in found if task is not None]
 
 
+def absent(course: Path, lecture: str) -> list[str]:
+    """Students whose folder holds something, but nothing under this lecture's name."""
+    root = course / "submitted"
+    folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and not folder.is_symlink()] if root.is_dir() else []
+    return [folder.name for folder in folders if any(folder.iterdir()) and _task(folder, lecture) is None]
+
+
 def _task(folder: Path, lecture: str) -> Task | None:
     """What one student handed in; None if nothing for this lecture."""
     name = os.fsencode(folder.name).decode("utf-8", "backslashreplace")

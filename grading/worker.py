@@ -23,6 +23,8 @@ from grading.sandbox import Ended, Process
 from grading.sources import grade_id, is_check, is_solution, tags
 
 SET_UP = ("parameters", "setup")
+HELPER = "-helper-"  # stands in the name of a student's own cell, between that of the answer which follows it and its number
+OUTPUT = 1_000_000  # characters of all that a submission's cells print
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Report:
         notes: what was mended; look: why a human should look, empty when there is no reason.
         cells: (grade id, "helper", "given" ...; source; what it printed; its error or "") of what was run, for the executed notebook.
         manual: grade id -> text of answers that a person grades; those that were left empty are not in it.
-        culprit: grade id of the answer that stopped the run, or "helper"; empty when nothing did.
+        culprit: grade id of the answer that stopped the run, or the name of an extra cell (see HELPER); empty when nothing did.
         told: a cell of the student's printed something or failed.
         seconds: wall time.
     """
@@ -176,7 +178,7 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
         process: empty yet, in the jail.
         path: the notebook; student: whose it is.
         seed: of every generator.
-        without: grade ids of answers that are not run, since they stopped an earlier run; "helpers" for the student's extra cells.
+        without: grade ids of answers and names of extra cells that are not run, since they stopped an earlier run; "helpers" for all extra cells.
         shown: run the visible checks only, and report all that is said; otherwise run all of them, and report nothing that the student's
             process said, since it has met hidden inputs.
 
@@ -201,14 +203,18 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
     twins = Twins(lecture.given, trusted, channel, bool(lecture.judge_given))
 
     def run(source: str, name: str, kind: str) -> None:
+        nonlocal room
         try:
             output, error = channel.run(source, name)
+            room -= len(output) + len(error)
+            output, error = (output, error) if room >= 0 else ("(no more output is kept)", error[:200])
             report.told = report.told or (kind != "setup" and not kind.startswith("given:") and bool(output or error))
             report.cells.append((kind, source, output, error) if shown else (kind, source, "", ""))
         except Ended as problem:
-            report.culprit = report.culprit or kind
+            report.culprit = report.culprit or name
             report.cells.append((kind, source, "", f"Stopped: {problem}."))
 
+    room = OUTPUT
     run(lecture.set_up(), "setup", "setup")
     for cell in lecture.pristine.cells:
         name = grade_id(cell)
@@ -222,7 +228,8 @@ def work(process: Process, path: Path, student: str, lecture: Lecture, seed: int
         elif is_solution(cell):
             answer = rebuilt.answers[name]
             for number, helper in enumerate(answer.helpers if "helpers" not in without else ()):
-                run(helper, f"{name}-helper-{number}", "helper")
+                if (helper_name := f"{name}{HELPER}{number}") not in without:
+                    run(helper, helper_name, "helper")
             if name not in without:
                 run(answer.source, name, name)
         elif is_check(cell):

@@ -42,14 +42,15 @@ def right(of: Lecture) -> dict[str, str]:
     return {grade_id(cell): cell.source for cell in of.pristine.cells if is_solution(cell)}
 
 
-def answered(of: Lecture, answers: dict[str, str], helper: str = "") -> nbformat.NotebookNode:
-    """The released notebook with these answers; a helper cell, if any, stands before the first answer."""
+def answered(of: Lecture, answers: dict[str, str], helper: str | list[str] = "") -> nbformat.NotebookNode:
+    """The released notebook with these answers; helper cells, one or a list of them, stand before the first answer."""
     notebook = copy.deepcopy(of.released)
     for cell in notebook.cells:
         cell.source = answers.get(grade_id(cell), cell.source)
     if helper:
         first = next(number for number, cell in enumerate(notebook.cells) if is_solution(cell))
-        notebook.cells.insert(first, nbformat.v4.new_code_cell(helper))
+        texts = [helper] if isinstance(helper, str) else helper
+        notebook.cells[first:first] = [nbformat.v4.new_code_cell(text) for text in texts]
     return notebook
 
 

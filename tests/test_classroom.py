@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
@@ -26,6 +27,7 @@ from grading.record import Recorder, read_grades
 from grading.sandbox import Limits
 from grading.sandbox.memory import _children, _family
 from grading.sources import SourceError
+from grading.submitted import absent
 from tests import classes
 
 NAME = "96_light"
@@ -251,6 +253,74 @@ def test_what_a_human_should_see_is_in_formgrader(again):
     assert "cut off" in [row["reason"] for row in read_grades(again / "grades.csv") if row["student"] == "bert"][0]
 
 
+def test_a_new_hand_in_after_a_person_graded_wants_another_look(again):
+    decided = {"reflection": "dora", "twice-value": "bert"}
+
+    def grades():
+        return {check: book.find_grade(check, NAME, NAME, student) for check, student in decided.items()}
+
+    with Gradebook(f"sqlite:///{again / 'gradebook.db'}") as book:
+        for grade in grades().values():
+            grade.manual_score, grade.needs_manual_grade = 2, False
+        book.db.commit()
+    autograde(again, NAME, limits=LIMITS)
+    with Gradebook(f"sqlite:///{again / 'gradebook.db'}") as book:
+        assert not any(grade.needs_manual_grade for grade in grades().values()), "nothing changed"
+    made = submissions({"dora": {**ANSWERS["dora"], "reflection": "Another text."}, "bert": {}})
+    for student in ("dora", "bert"):
+        classes.write(made[student], again / "submitted" / student / NAME / f"{NAME}.ipynb")
+    autograde(again, NAME, limits=LIMITS)
+    with Gradebook(f"sqlite:///{again / 'gradebook.db'}") as book:
+        assert all(grade.needs_manual_grade and grade.manual_score == 2 for grade in grades().values())
+
+
+def test_some_students_can_be_graded_again(again):
+    before = kept(again)
+    autograde(again, NAME, limits=LIMITS, force={"carl"})
+    assert {path.parent.name for path, report in kept(again).items() if report[0] != before[path][0]} == {"carl"}
+
+
+def test_a_table_that_a_spreadsheet_changed(again, capsys):
+    path = again / "grades.csv"
+    text = path.read_text(encoding="utf-8")
+    header, *rest = text.splitlines()
+    path.write_text("\ufeff" + "\n".join([header + ",remark", *(row + ",seen" for row in rest)]), encoding="utf-8")
+    autograde(again, NAME, limits=LIMITS)
+    assert path.read_text(encoding="utf-8").splitlines() == text.splitlines()
+    path.write_text(text.replace(",", ";"), encoding="utf-8")
+    autograde(again, NAME, limits=LIMITS)
+    assert path.read_text(encoding="utf-8").splitlines() == text.splitlines()
+    assert "grades.edited.csv" in capsys.readouterr().err and (again / "grades.edited.csv").exists()
+
+
+def test_a_lecture_with_other_exercises_is_refused_with_a_way_out(again):
+    for part in ("source", "release"):
+        path = again / part / NAME / f"{NAME}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") != "thrice-value"]
+        nbformat.write(notebook, path)
+    with pytest.raises(RuntimeError, match="put the old one aside"):
+        autograde(again, NAME, limits=LIMITS)
+
+
+def test_a_gradebook_may_be_named_as_a_file(again, monkeypatch):
+    monkeypatch.chdir(again)
+    for name in ("other.db", "sqlite:///third.db"):
+        autograde(again, NAME, url=name, limits=LIMITS)
+        assert recorded(again, f"sqlite:///{again / name.removeprefix('sqlite:///')}") == POINTS
+
+
+def test_who_handed_in_under_another_name_is_named(again):
+    (again / "submitted" / "finn").mkdir()
+    (again / "submitted" / "finn" / "my_lecture.ipynb").write_text("{}")
+    assert absent(again, NAME) == ["finn"]
+
+
+def test_no_such_data(again):
+    with pytest.raises(SourceError, match="no folder of data"):
+        autograde(again, NAME, limits=LIMITS, data=again / "nowhere")
+
+
 def test_nobody_handed_in(tmp_path):
     course = classes.course(tmp_path, classes.lecture(NAME), {})
     with pytest.raises(SourceError, match="Nobody handed in"):
@@ -284,6 +354,19 @@ def test_two_dask_workers_give_the_same_points(graded, tmp_path):
     ) as cluster:
         reports = autograde(course, NAME, scheduler=cluster.scheduler_address, limits=LIMITS)
     assert plain(reports) == plain(graded[1]) and recorded(course) == POINTS
+
+
+def test_a_cluster_that_is_not_there(again, monkeypatch):
+    from dask.distributed import LocalCluster
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1", local_directory=again) as cluster:
+        with pytest.raises(SourceError, match="has no workers"):
+            autograde(again, NAME, scheduler=cluster.scheduler_address, limits=LIMITS, force=True)
+        monkeypatch.setattr(classroom, "WAIT", 1)
+        with pytest.raises(SourceError, match="No Dask scheduler answers"):
+            autograde(again, NAME, scheduler=f"tcp://127.0.0.1:{port}", limits=LIMITS, force=True)
 
 
 @pytest.fixture

@@ -76,6 +76,14 @@ def test_what_stops_a_run_costs_its_own_exercise(workshop):
     assert gone.points == 17 and "ended by itself" in reason(gone, "clip-place")
 
 
+def test_a_slow_experiment_of_ones_own_costs_no_other_extra_cell(workshop, tmp_path):
+    of = classes.lecture(NAME)
+    right = {**classes.right(of), "middle": "def middle(values):\n    return _middle(values)"}
+    helper = "def _middle(values):\n    if not len(values):\n        raise ValueError\n    return float(np.median(values))"
+    slow = workshop({**right, "rescale": classes.right(of)["rescale"]}, [helper, "while True:\n    pass"], limits=Limits(30, 1, 3 * 2**29))
+    assert slow.points == 19 and "an extra cell before middle stopped" in slow.notes[-1].lower()
+
+
 def test_two_answers_that_stop_the_run(workshop):
     clip = "import os\n" + classes.right(classes.lecture(NAME))["clip"]
     report = workshop({"middle": "import os\nos._exit(0)", "clip": clip, "fit": "def fit(model, x, y):\n    os._exit(0)"})

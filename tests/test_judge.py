@@ -22,7 +22,7 @@ from grading.remote import NotData
         ("True", 4),
         ("False", 0),
         ("None", 4),
-        ("'3'", 4),
+        ("'3'", 0),
         ("np.float64(1.5)", 1.5),
         ("np.int64(3)", 3),
         ("np.bool_(False)", 0),
@@ -32,9 +32,10 @@ from grading.remote import NotData
         ("np.float32('nan')", 0),
         ("float('inf')", 4),
         ("-float('inf')", 0),
-        ("[1, 2]", 4),
+        ("[1, 2]", 0),
         ("4 * sum([f() == 3, f() == 4]) / 2", 2),
         ("f()", 4),
+        ("None", 4),
         ("assert f() == 4, 'no'", 0),
         ("raise ValueError", 0),
         ("1 / 0", 0),
@@ -45,6 +46,31 @@ from grading.remote import NotData
 def test_points_of_the_last_line(bench, last, points):
     verdict = bench("def f():\n    return 3").judge(f"y = f()\n{last}", 4)
     assert verdict.points == points and bool(verdict.reason) == (points < 4)
+
+
+def test_what_a_student_returns_is_no_number_of_points(bench):
+    """Neither as the value of the last line, nor by making the sum of points an array."""
+    forged = bench("import numpy as np\ndef f():\n    return np.array([7, 7])\nclass Box:\n    worth = 4\n    def close(self):\n        return 4\ndef box():\n    return Box()")
+    assert forged.judge("4 * sum([f() == 3, f() == 4]) / 2", 4).points == 0
+    assert forged.judge("one = box()\nassert one.worth == 5, 'no'\none.close()", 4).points == 0
+    assert forged.judge("one = box()\none.close()", 3).points == 3, "a call for its own sake"
+
+
+def test_a_frame_that_names_a_hidden_number_is_told_to_nobody(bench):
+    """The announced size of a frame, or the kind of an error, could say what the input was."""
+    find = "import gc, os, socket, struct\nfor n in range(3, 200):\n    try:\n        os.fstat(n)\n        here = socket.socket(fileno=n)\n    except OSError:\n        continue\n"
+    spill = find + "def f(x):\n    here.sendall(struct.pack('>QQ', int(x * 100) << 20, 0))\n    os._exit(0)"
+    verdict = bench(spill).judge("assert f(417.25) == 1", shown=False)
+    assert verdict.ended and "417" not in verdict.reason
+    verdict = bench("def f(x):\n    raise BlockingIOError if x > 1 else UnicodeError").judge("assert f(2) == 1", shown=False)
+    assert verdict.reason == "Your code raised an error on another input of the same kind."
+
+
+def test_what_the_course_gives_stays_as_it_is_for_the_next_check(bench):
+    one = bench("def scale(x):\n    x[...] = 0\n    return np.array([2.0, 4.0])", given="TRUTH = np.array([1.0, 2.0])")
+    assert one.judge("assert np.allclose(scale(TRUTH), [2, 4])", shown=False).points == 1
+    assert one.judge("assert np.allclose(TRUTH, [1, 2])", shown=False).points == 1
+
 
 
 def test_partial_points_say_so(bench):

@@ -349,6 +349,12 @@ def test_too_large_a_file_is_not_read(rebuilt, tmp_path, lecture):
     assert time.perf_counter() - begin < 1
 
 
+def test_thousands_of_own_cells_are_not_run(notebook, rebuilt):
+    notebook["cells"] += [code_cell(f"x{number} = 1") for number in range(4000)]
+    result = rebuilt(notebook)
+    assert sum(len(answer.helpers) for answer in result.answers.values()) == 200 and "4000 cells of the student's own" in result.look[0]
+
+
 def test_a_giant_cell_is_not_run(notebook, clean, rebuilt):
     cell_of(notebook, "middle")["source"] += "\n# " + "x" * 300_000
     result = rebuilt(notebook)

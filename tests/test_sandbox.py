@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -311,6 +312,16 @@ def test_what_one_does_the_next_does_not_see(spawn):
     assert value(spawn(), source) == (2.0, 1, ["work"], [], False)
 
 
+def test_no_terminal_leads_to_another_submission(spawn):
+    source = "import os\ntry:\n    os.openpty()\n    print('open')\nexcept OSError:\n    print('none')\nprint(os.listdir('/dev/pts'))"
+    assert run(spawn(), source)[0].split() == ["none", "[]"]
+
+
+def test_few_files_fit_beside_the_facts_on_the_machine(spawn):
+    source = "made = 0\ntry:\n    for made in range(1000):\n        open(f'/proc/x{made}', 'w').close()\nexcept OSError:\n    pass\nprint(made < 20)"
+    assert value(spawn(), source) is True
+
+
 def test_nothing_lives_on(box):
     process = box.spawn(LIMITS)
     before = inside(box)
@@ -368,6 +379,23 @@ def test_with_a_bubblewrap_that_fails_nothing_is_graded(course, tmp_path, monkey
     with pytest.raises(JailError, match="nothing is graded.*Permission denied"):
         autograde(course, "96_light")
     assert nothing_was_graded(course)
+
+
+def test_where_a_submission_can_t_be_shut_in_nothing_is_graded(course, tmp_path, monkeypatch):
+    """The jail itself starts, but what it does for each submission is refused."""
+    copy = tmp_path / "sandbox"
+    shutil.copytree(jail.HERE, copy)
+    server, text = copy / "server.py", (copy / "server.py").read_text()
+    for old, new, says in (
+        ("def _unshare() -> None:\n", "def _unshare() -> None:\n    raise OSError('namespaces are switched off')\n", "namespaces are switched off"),
+        ("def _shut_in(limits: dict) -> None:\n", "def _shut_in(limits: dict) -> None:\n    raise OSError('no mounts')\n", "no mounts"),
+    ):
+        assert old in text
+        server.write_text(text.replace(old, new))
+        monkeypatch.setattr(jail, "HERE", copy)
+        with pytest.raises(JailError, match=f"nothing is graded.*{says}"):
+            Sandbox([]).wait()
+    assert not (course / "gradebook.db").exists()
 
 
 def test_a_machine_without_a_filter_is_refused(monkeypatch):

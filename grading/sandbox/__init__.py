@@ -43,7 +43,7 @@ class Process:
 
     def __init__(self, sandbox: "Sandbox", number: int, stream: socket.socket, limits: Limits, deadline: float) -> None:
         self._sandbox, self._number, self._stream, self._limits, self._deadline = sandbox, number, stream, limits, deadline
-        self.ended, self.keeper, self.lock = "", 0, None
+        self.ended, self.broken, self.keeper, self.lock = "", "", 0, None
 
     def ask(self, message: dict, blobs: list[bytes] = ()) -> tuple[dict, list[bytes]]:
         """Send one operation and wait for its answer.
@@ -65,11 +65,12 @@ class Process:
             self.stop(f"it took longer than {self._limits.seconds if patience == left else self._limits.cell_seconds} s and was stopped")
         except wire.Closed:
             self.stop("the process of the submission ended by itself (a crash, an exit, or too much memory)")
-        except wire.WireError as problem:
-            self.stop(f"the submission's answer could not be read: {problem}")
+        except wire.WireError:  # its words hold numbers of the submission's choice
+            self.stop("the submission's answer is not of the agreed form")
         except MemoryError:
             self.stop("the submission's answer is too large")
         if "broken" in answer:
+            self.broken = str(answer["broken"])[:500]
             self.stop("the process of the submission broke down")
         return answer, parts
 
@@ -148,7 +149,27 @@ class Sandbox:
         self._own = memory.of_server(self._server.pid)
         self._watching, self._ready = threading.Event(), True
         threading.Thread(target=self._watch, daemon=True).start()
+        self._try()
         return self
+
+    def _try(self) -> None:
+        """A first process of nobody's: where it can't be shut in, no submission is let in.
+
+        Raises:
+            JailError: it could not be made, or did not answer.
+        """
+        advice = "This machine can't jail submissions, so nothing is graded. Are user namespaces allowed here for ordinary programs? The jail said:"
+        process = None
+        try:
+            process = self.spawn(Limits(seconds=60, cell_seconds=60))
+            process.ask({"operation": "run", "source": "1 + 1", "seed": 0})
+        except JailError as problem:
+            self.close()
+            raise JailError(f"{advice} {problem}") from None
+        except Ended as problem:
+            self.close()
+            raise JailError(f"{advice} {process.broken or problem}") from None
+        process.close()
 
     def _order(self, order: dict, hand: list[int] = ()) -> dict:
         try:
@@ -183,6 +204,13 @@ class Sandbox:
         process.keeper, process.lock = answer["keeper"], lock
         self._live[number] = process
         return process
+
+    def leave_others(self, mine: "Process") -> None:
+        """In a fork of this process: let go of what belongs to other submissions, and of every lock on a processor."""
+        for process in list(self._live.values()):
+            process.lock.close()
+            if process is not mine:
+                process._stream.close()
 
     def end(self, number: int) -> None:
         """End one submission's process; nothing happens if it has ended."""

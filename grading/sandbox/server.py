@@ -3,6 +3,7 @@
 Started by `jail.command`; speaks JSON on the control socket whose number is its first argument. Imports only this folder.
 """
 
+import contextlib
 import ctypes
 import importlib
 import json
@@ -53,7 +54,12 @@ def _shut_in(limits: dict) -> None:
     disk = int(limits["disk"])
     _mount("tmpfs", "/tmp", f"size={disk},nr_inodes=20000,mode=700,uid={os.getuid()}")
     _mount("tmpfs", "/dev/shm", f"size={disk},nr_inodes=2000,mode=700,uid={os.getuid()}")
-    _mount("tmpfs", "/proc", "size=1m,mode=755")  # hides every process, its memory and its environment
+    with contextlib.suppress(OSError):
+        with open("/proc/self/oom_score_adj", "w") as file:  # where memory runs out in spite of all limits, a submission goes first
+            file.write("1000")
+    _mount("tmpfs", "/proc", "size=1m,nr_inodes=16,mode=755")  # hides every process, its memory and its environment
+    if os.path.isdir("/dev/pts"):
+        _mount("tmpfs", "/dev/pts", "size=4k,nr_inodes=2,mode=555")  # terminals would be a way from one submission to another
     for name, text in facts.items():
         with open(f"/proc/{name}", "wb") as file:
             file.write(text)
