@@ -62,8 +62,6 @@ class Lecture:
         code = [cell for cell in self.pristine.cells if cell.cell_type == "code"]
         sources = [cell.source for cell in code if is_solution(cell) or "given" in tags(cell)]
         sources += [imports(cell.source) for cell in code]
-        if any("torch.optim" in source or ".backward(" in source for source in sources):
-            sources.append("import torch._dynamo")  # an optimizer does so at its first step, and that takes seconds
         return _imports([self.set_up(), *sources])
 
     @cached_property
@@ -124,6 +122,8 @@ def _imports(sources: list[str]) -> tuple[str, ...]:
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             found += [f"{node.module}.{alias.name}" for alias in node.names if node.module == "helpers"] or [node.module]
+    if any("torch.optim" in source or ".backward(" in source for source in sources):
+        found.append("torch._dynamo")  # an optimizer imports it at its first step, and that takes seconds
     return tuple(dict.fromkeys(found))
 
 
