@@ -1495,11 +1495,14 @@ for step, values in steps.items():
 print(f"from {len(sick)} patients with a tumour")
 
 # %% [markdown]
-# Did you blame the dose? It is not the culprit. On FBP, with a hundredth of the photons, the ruler errs by some 3 mm from patient to patient,
-# yet 10 mm more on it still mean about 10 mm more in truth. After TV, in the picture that is 8 dB *better*, they mean only about 7: TV
-# flattens small bright things, the ruler finds no border at half their height and runs on into the surroundings, and the tumours below
-# 10 mm measure some 5 mm too large. The model counts the ruler's millimetres, and $2^{0.7} \approx 1.6$. A hazard ratio that is pulled
-# towards 1 because an influence is badly measured suffers from **regression dilution**.
+# Did you blame the dose? It is not the culprit. On FBP, with a hundredth of the photons, two errors nearly cancel. The ruler scatters by 2
+# to 3 mm from patient to patient, which makes its millimetres worth less; and it measures large tumours too small, which makes them worth
+# more. So 10 mm more on it still mean about 10 mm more in truth. After TV, in the picture that is 8 dB *better*, they mean only about 7. TV
+# flattens small bright things: for some of them the ruler finds no border at half their height and runs on into the surroundings, for
+# others it finds one. Now the error scatters by nearly 5 mm, and a ruler that scatters more says less about the truth. The model counts
+# the ruler's millimetres, and $2^{0.7} \approx 1.6$. A hazard ratio that is pulled towards 1 by random error in an influence suffers from
+# **regression dilution**. (That small tumours measure too large on average only squeezes the scale; alone it would push the ratio the
+# other way.)
 #
 # How sure is that? With 450 patients (profile `laptop`) the denoiser's factor is 0.66 [0.52, 0.83], so it is more than chance. The dose's is
 # 1.20 [1.03, 1.38]: grain makes large tumours measure 3 mm too small, which pushes the ratio *away* from 1. With the 120 patients of `ci` the
