@@ -5,16 +5,13 @@ import json
 import os
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
-import psutil
 
 from grading.classroom import autograde
+from grading.execute import usage
 from grading.record import venv_on_path
 from grading.release import as_text, instructor_notebook, write_course
 from grading.sources import source_path
@@ -56,34 +53,12 @@ def course(folder: Path, lecture: str, students: int) -> str:
     return name
 
 
-@contextmanager
-def memory() -> Iterator[list[float]]:
-    """The most megabytes that all processes started inside the `with` held at once, what they share counted once; sampled twice a second."""
-    peak, stop, me = [0.0], threading.Event(), psutil.Process()
-
-    def sample() -> None:
-        while not stop.wait(0.5):
-            held = 0
-            for child in me.children(recursive=True):
-                with suppress(psutil.Error):
-                    held += child.memory_full_info().pss
-            peak[0] = max(peak[0], held / 2**20)
-
-    watcher = threading.Thread(target=sample, daemon=True)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        stop.set()
-        watcher.join()
-
-
 def ours(lecture: str, students: int, workers: int) -> dict:
     """Grade so many right submissions of one lecture; seconds (all start-up included) and memory."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as temporary:
         folder = Path(temporary)
         name = course(folder, lecture, students)
-        with memory() as peak:
+        with usage(shared_once=True) as used:
             begin = time.perf_counter()
             reports = autograde(folder, name, workers=workers)
             seconds = time.perf_counter() - begin
@@ -92,7 +67,7 @@ def ours(lecture: str, students: int, workers: int) -> dict:
         raise RuntimeError(f"right submissions lost points: {lost[0].verdicts}")
     return {
         "lecture": name, "submissions": students, "workers": workers, "seconds": round(seconds, 1),
-        "seconds_each": round(seconds / students, 3), "memory_mb": round(peak[0]),
+        "seconds_each": round(seconds / students, 3), "memory_mb": round(used.peak / 2**20),
     }  # fmt: skip
 
 
@@ -102,13 +77,13 @@ def stock(lecture: str, students: int) -> dict:
         folder = Path(temporary)
         name = course(folder, lecture, students)
         environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
-        with memory() as peak:
+        with usage(shared_once=True) as used:
             begin = time.perf_counter()
             subprocess.run(["nbgrader", "autograde", name], cwd=folder, check=True, capture_output=True, env=environment)
             seconds = time.perf_counter() - begin
     return {
         "lecture": name, "stock_submissions": students, "stock_seconds": round(seconds, 1),
-        "stock_seconds_each": round(seconds / students, 2), "stock_memory_mb": round(peak[0]),
+        "stock_seconds_each": round(seconds / students, 2), "stock_memory_mb": round(used.peak / 2**20),
     }  # fmt: skip
 
 

@@ -178,19 +178,23 @@ class Usage:
 
 
 @contextmanager
-def usage() -> Iterator[Usage]:
-    """What processes started inside the `with` use, sampled ten times a second; final when it ends."""
+def usage(shared_once: bool = False) -> Iterator[Usage]:
+    """What processes started inside the `with` use, sampled while it lasts; final when it ends.
+
+    Args:
+        shared_once: count memory that several of them share only once, which takes longer to find out, so it is sampled more seldom.
+    """
     me = psutil.Process()
     before, used, stop = {child.pid for child in me.children(recursive=True)}, Usage(), threading.Event()
     cpu: dict[int, float] = {}
 
     def sample() -> None:
-        while not stop.wait(SAMPLE_SECONDS):
+        while not stop.wait(5 * SAMPLE_SECONDS if shared_once else SAMPLE_SECONDS):
             held = 0
             for child in me.children(recursive=True):
                 with suppress(psutil.Error):
                     if child.pid not in before:
-                        held += child.memory_info().rss
+                        held += child.memory_full_info().pss if shared_once else child.memory_info().rss
                         cpu[child.pid] = sum(child.cpu_times()[:2])
             used.peak = max(used.peak, held)
 
