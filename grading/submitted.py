@@ -43,7 +43,14 @@ def absent(course: Path, lecture: str) -> list[str]:
     """Students whose folder holds something, but nothing under this lecture's name."""
     root = course / "submitted"
     folders = [folder for folder in sorted(root.iterdir()) if folder.is_dir() and not folder.is_symlink()] if root.is_dir() else []
-    return [folder.name for folder in folders if any(folder.iterdir()) and _task(folder, lecture) is None]
+    return [folder.name for folder in folders if _task(folder, lecture) is None and _holds_something(folder)]
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:  # what can't be read may hold anything
+        return True
 
 
 def _task(folder: Path, lecture: str) -> Task | None:

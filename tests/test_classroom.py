@@ -316,6 +316,24 @@ def test_who_handed_in_under_another_name_is_named(again):
     assert absent(again, NAME) == ["finn"]
 
 
+def test_no_text_of_a_student_s_becomes_a_formula(again):
+    """At the beginning of a field, or where a spreadsheet with another separator would see one begin."""
+    text = "def twice(x):\n    raise ValueError('x;=1+1;  @SUM(A1)')"
+    classes.write(submissions({"bert": {"twice": text}})["bert"], again / "submitted" / "bert" / NAME / f"{NAME}.ipynb")
+    autograde(again, NAME, limits=LIMITS)
+    (reason,) = [row["reason"] for row in read_grades(again / "grades.csv") if (row["student"], row["exercise"]) == ("bert", "twice")]
+    assert "x;'=1+1; '@SUM" in reason
+
+
+def test_what_a_submission_prints_is_bounded(again):
+    """However many extra cells print however much."""
+    of = classes.lecture(NAME)
+    notebook = classes.answered(of, classes.right(of), ["print('x' * 20_000)"] * 120)
+    classes.write(notebook, again / "submitted" / "bert" / NAME / f"{NAME}.ipynb")
+    (report,) = [report for report in autograde(again, NAME, limits=LIMITS) if report.student == "bert"]
+    assert report.points == 3 and len(report.to_json()) < 1_200_000 and "no more output is kept" in report.to_json()
+
+
 def test_no_such_data(again):
     with pytest.raises(SourceError, match="no folder of data"):
         autograde(again, NAME, limits=LIMITS, data=again / "nowhere")
@@ -337,9 +355,10 @@ def test_the_key_of_a_report(again):
         classroom.key(task, of, replace(order, seed=1)),
         classroom.key(task, of, replace(order, limits=replace(LIMITS, memory=1))),
         classroom.key(task, classes.lecture("97_workshop"), order),
+        classroom.key(task, of, replace(order, data="/data")),
         classroom.key(replace(task, file=again / "submitted" / "bert" / NAME / f"{NAME}.ipynb"), of, order),
     ]
-    assert len({same, *others}) == 5
+    assert len({same, *others}) == 6
 
 
 # -- elsewhere --------------------------------------------------------------------------------------------------------------

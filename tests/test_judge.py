@@ -35,7 +35,6 @@ from grading.remote import NotData
         ("[1, 2]", 0),
         ("4 * sum([f() == 3, f() == 4]) / 2", 2),
         ("f()", 4),
-        ("None", 4),
         ("assert f() == 4, 'no'", 0),
         ("raise ValueError", 0),
         ("1 / 0", 0),
@@ -70,7 +69,6 @@ def test_what_the_course_gives_stays_as_it_is_for_the_next_check(bench):
     one = bench("def scale(x):\n    x[...] = 0\n    return np.array([2.0, 4.0])", given="TRUTH = np.array([1.0, 2.0])")
     assert one.judge("assert np.allclose(scale(TRUTH), [2, 4])", shown=False).points == 1
     assert one.judge("assert np.allclose(TRUTH, [1, 2])", shown=False).points == 1
-
 
 
 def test_partial_points_say_so(bench):

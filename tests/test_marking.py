@@ -70,6 +70,20 @@ def test_nbgraders_own_export_reads_the_gradebook(course, tmp_path):
         assert not book.find_submission(NAME, "empty").needs_manual_grade
 
 
+def test_a_student_s_name_is_no_pattern(course):
+    shutil.move(course / "submitted" / "half", course / "submitted" / "ha[lf]*")
+    assert cli.main(["autograde", NAME, "--course", str(course), "--workers", "1"]) == 0
+    assert cli.main(["feedback", NAME, "--course", str(course), "--workers", "1"]) == 0
+    assert {page.parent.parent.name for page in course.glob("feedback/*/*/*.html")} == {"right", "ha[lf]*", "empty"}
+
+
+@pytest.mark.parametrize("option", ["--workers=0", "--timeout=0", "--cell-timeout=-1", "--memory=0", "--memory=nan", "--workers=many"])
+def test_options_out_of_range_grade_nothing(course, option, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["autograde", NAME, "--course", str(course), option])
+    assert option.split("=")[0] in capsys.readouterr().err and not (course / "gradebook.db").exists()
+
+
 def test_feedback_before_grading_is_one_sentence(course, capsys):
     shutil.rmtree(course / "autograded", ignore_errors=True)
     assert cli.main(["feedback", NAME, "--course", str(course)]) == 2

@@ -170,6 +170,14 @@ def test_kspace_is_zero_where_not_measured_and_exact_where_it_is():
     assert np.isclose(noise, 0.1 * np.sqrt((image**2).mean()), rtol=0.03)
 
 
+def test_scans_may_share_their_lines_and_not_their_noise():
+    image = np.random.default_rng(0).random((64, 64))
+    one, two = (simulate.undersample(image, 4, noise=0.1, seed=seed, lines_seed=0) for seed in (1, 2))
+    assert np.array_equal(one.mask, two.mask)
+    noise = [(scan.kspace - scan.full)[scan.mask] for scan in (one, two)]
+    assert abs(np.corrcoef(noise[0].real, noise[1].real)[0, 1]) < 0.1, "each scan has noise of its own"
+
+
 # --- X-ray, CT, PET
 
 
