@@ -7,6 +7,7 @@ import re
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -152,15 +153,15 @@ class Recorder:
         for verdict in report.verdicts:
             grade = grades[verdict.check]
             lost = verdict.points < verdict.max_points
-            overruled = grade.manual_score is not None and grade.auto_score != verdict.points  # a person decided on another answer
+            changed = grade.auto_score != verdict.points
             grade.auto_score = verdict.points
-            grade.needs_manual_grade = overruled or (bool(report.look) and lost and grade.manual_score is None)  # a row in formgrader
+            grade.needs_manual_grade = _waits(grade, changed, bool(report.look) and lost)  # a row in formgrader
         for name in self.manual:
             answered = name in report.manual
             grade = grades[name]
             grade.auto_score = None if answered else 0.0
             changed = name in before and before[name] != _texts_of(notebook)[name]
-            grade.needs_manual_grade = changed if grade.manual_score is not None else answered
+            grade.needs_manual_grade = _waits(grade, changed, answered)
         book.db.commit()
 
     def close(self, whole: bool = True) -> None:
@@ -203,6 +204,11 @@ def _is_table(path: Path) -> bool:
         return False
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         return set(COLUMNS) <= set(next(csv.reader(file), []))
+
+
+def _waits(grade: Any, changed: bool, otherwise: bool) -> bool:
+    """Whether a person should look at a grade: where one has decided, if it has changed since (formgrader takes the mark away again)."""
+    return grade.needs_manual_grade or changed if grade.manual_score is not None else otherwise
 
 
 def _texts(path: Path) -> dict[str, str]:
