@@ -189,23 +189,22 @@ def test_a_grading_process_that_dies_costs_nobody_anything(tmp_path):
     course = classes.course(tmp_path, classes.lecture(NAME), submissions(slow))
     killed = []
 
-    def grading():
-        """The process that grades, once it has a jail and a student in it."""
+    def kill_grading():
+        """Kill the process that grades, once it has a jail and somebody in it; whether there was one."""
         children = _children()
         for pid in _family(os.getpid(), children):
             with contextlib.suppress(OSError):
                 line = Path(f"/proc/{pid}/cmdline").read_bytes()
                 if b"spawn_main" in line and pid not in killed and len(_family(pid, children)) > 4:
-                    return [pid]
-        return []
+                    killed.append(pid)
+                    os.kill(pid, signal.SIGKILL)
+                    return True
+        return False
 
     def kill():
         for _ in range(2):
             with contextlib.suppress(AssertionError):
-                until(grading, 30)
-            for pid in grading():
-                killed.append(pid)
-                os.kill(pid, signal.SIGKILL)
+                until(kill_grading, 30)
 
     thread = threading.Thread(target=kill)
     thread.start()
