@@ -1,4 +1,6 @@
-"""Sixty students of each lecture, made from the answer bank, from release to feedback by the commands that the README shows: every expected point.
+"""A whole class of each lecture, made from the answer bank, from release to feedback by the commands that the README shows: every expected point.
+
+One lecture has sixty students; the others have twenty, whose damages and attacks differ from lecture to lecture.
 
 A wrong answer is expected to lose what it loses in the bank, which runs it in an ordinary process: so this also compares the jailed grader,
 whose judge never runs a student's code, with an ordinary kernel.
@@ -28,7 +30,9 @@ from grading.stub import released as stub_of
 from tests.classes import ATTACKS, parts
 from tests.damages import SURVIVED
 
-RIGHT, PARTLY, WRONG, EMPTY, BROKEN, HOSTILE = 14, 16, 8, 3, 10, 9
+SIXTY = {"right": 14, "partly": 16, "wrong": 8, "empty": 3, "broken": 10, "hostile": 9}
+TWENTY = {"right": 4, "partly": 5, "wrong": 3, "empty": 1, "broken": 4, "hostile": 3}
+OF_SIXTY = "04_classification"  # the lecture with the most exercises
 HOSTILE_CELLS = [attack for attack in ATTACKS if set(parts(attack.read_text(encoding="utf-8"))[0]) == {"helper"}]
 LOST = {  # what no rebuilding can save: what was handed in, and what is said about it
     "cut-off": (lambda text: text[: len(text) // 2].encode(), "cut off"),
@@ -46,11 +50,13 @@ class Student:
     says: str = ""
 
 
-class Sixty:
-    """A lecture's class: which answers there are, what each loses, and the sixty submissions."""
+class Class:
+    """A lecture's class: which answers there are, what each loses, and the submissions."""
 
     def __init__(self, lecture: str) -> None:
         self.lecture = lecture
+        self.sizes = SIXTY if lecture == OF_SIXTY else TWENTY
+        self.place = lectures().index(lecture)
         self.bank = Lecture(lecture)
         self._lost: dict[tuple[str, str], list[str]] = {}
         self.exercises = list(self.bank.exercises.values())
@@ -94,19 +100,19 @@ class Sixty:
         return Student(nbformat.writes(self.notebook(answers, helper)).encode(), lost)
 
     def students(self) -> dict[str, Student]:
-        """All sixty."""
+        """All of them, by name."""
         right = {name: cycle(texts) for name, texts in self.right.items()}
         wrong = {name: cycle(texts) for name, texts in self.wrong.items()}
         made: dict[str, Student] = {}
-        for number in range(RIGHT):
+        for number in range(self.sizes["right"]):
             made[f"right-{number:02}"] = self.student({name: next(texts) for name, texts in right.items()})
-        for number in range(PARTLY):
+        for number in range(self.sizes["partly"]):
             chosen = {name: next((wrong if (number + place) % 3 == 0 else right)[name]) for place, name in enumerate(right)}
             made[f"partly-{number:02}"] = self.student(chosen)
-        for number in range(WRONG):
+        for number in range(self.sizes["wrong"]):
             made[f"wrong-{number:02}"] = self.student({name: next(texts) for name, texts in wrong.items()})
         stubs = [made_stubs(each) for each in self.exercises]
-        for number, label in enumerate(islice(cycle(stubs[0]), EMPTY)):
+        for number, label in enumerate(islice(cycle(stubs[0]), self.sizes["empty"])):
             answers = {each.name: texts.get(label, stub_of(each)) for each, texts in zip(self.exercises, stubs, strict=True)}
             made[f"empty-{number:02}"] = self.student(answers)
         return made | self._broken() | self._hostile()
@@ -115,7 +121,7 @@ class Sixty:
         """Right answers in notebooks as careless students leave them: nothing is lost, or all of it with a reason."""
         answers = {name: texts[0] for name, texts in self.right.items()}
         made = {}
-        for damage in SURVIVED[: BROKEN - len(LOST) - 1]:
+        for damage in self._mine(SURVIVED, self.sizes["broken"] - len(LOST) - 1):
             notebook = json.loads(json.dumps(self.notebook(answers)))
             damage(notebook)
             made[f"broken-{damage.__name__}"] = Student(json.dumps(notebook).encode(), set())
@@ -128,11 +134,16 @@ class Sixty:
     def _hostile(self) -> dict[str, Student]:
         """Attacks in a cell of one's own, before untouched stubs or before right answers: exactly the points of the answers."""
         made = {}
-        for attack in HOSTILE_CELLS[:: max(1, len(HOSTILE_CELLS) // HOSTILE)][:HOSTILE]:
+        for attack in self._mine(HOSTILE_CELLS, self.sizes["hostile"]):
             cells, rest = parts(attack.read_text(encoding="utf-8"))
             answers = {name: texts[0] for name, texts in self.right.items()} if rest else {}
             made[f"hostile-{attack.stem}"] = self.student(answers, cells["helper"])
         return made
+
+    def _mine(self, everything: list, count: int) -> list:
+        """`count` of these, spread over all of them; other ones for each lecture."""
+        step = max(1, len(everything) // count)
+        return [everything[(self.place + number * step) % len(everything)] for number in range(count)]
 
 
 def hand_in(course: Path, lecture: str, students: dict[str, Student]) -> None:
@@ -146,20 +157,20 @@ def hand_in(course: Path, lecture: str, students: dict[str, Student]) -> None:
 @pytest.mark.notebook
 @pytest.mark.parametrize("lecture", lectures())
 def test_from_release_to_feedback(lecture, tmp_path, capsys):
-    course, sixty = tmp_path / "course", Sixty(lecture)
-    students = sixty.students()
-    assert len(students) == 60
+    course, whole = tmp_path / "course", Class(lecture)
+    students = whole.students()
+    assert len(students) == sum(whole.sizes.values())
     assert cli.main(["course", str(course), lecture]) == 0
     hand_in(course, lecture, students)
     assert cli.main(["autograde", lecture, "--course", str(course), "--workers", "2"]) == 0
     said = capsys.readouterr().out
-    assert "60 submissions graded" in said and f"{len(LOST)} want a human's look" in said
+    assert f"{len(students)} submissions graded" in said and f"{len(LOST)} want a human's look" in said
 
-    expected = {name: {check: 0 if check in one.lost else points for check, points in sixty.points.items()} for name, one in students.items()}
+    expected = {name: {check: 0 if check in one.lost else points for check, points in whole.points.items()} for name, one in students.items()}
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
         found = {name: book.find_submission_notebook(lecture, lecture, name).grades for name in students}
-        found = {name: {grade.name: grade.auto_score for grade in grades if grade.name in sixty.points} for name, grades in found.items()}
-    other = {(name, check): found[name][check] for name in students for check in sixty.points if found[name][check] != expected[name][check]}
+        found = {name: {grade.name: grade.auto_score for grade in grades if grade.name in whole.points} for name, grades in found.items()}
+    other = {(name, check): found[name][check] for name in students for check in whole.points if found[name][check] != expected[name][check]}
     assert not other, f"points that differ from those expected: {other}"
 
     table = Counter()
@@ -173,15 +184,15 @@ def test_from_release_to_feedback(lecture, tmp_path, capsys):
     pages = {page.parents[1].name: page.read_text(encoding="utf-8") for page in course.glob(f"feedback/*/{lecture}/*.html")}
     assert pages.keys() == students.keys()
     assert "instead of" in pages["broken-name"]
-    hidden = hidden_lines(sixty)
+    hidden = hidden_lines(whole)
     assert hidden and not [(name, line) for name, page in pages.items() for line in hidden if line in plain(page)]
 
 
-def hidden_lines(sixty: Sixty) -> set[str]:
+def hidden_lines(whole: Class) -> set[str]:
     """Lines of hidden checks that nobody else wrote: not visible, and in no answer."""
-    texts = [cell.source for cell in sixty.bank.notebook.cells if is_check(cell)]
+    texts = [cell.source for cell in whole.bank.notebook.cells if is_check(cell)]
     hidden = {line.strip() for text in texts for part in re.findall(r"### BEGIN HIDDEN TESTS\n(.*?)### END", text, re.S) for line in part.splitlines()}
-    told = "\n".join([*(cell.source for cell in sixty.released.cells), *(text for texts in [*sixty.right.values(), *sixty.wrong.values()] for text in texts)])
+    told = "\n".join([*(cell.source for cell in whole.released.cells), *(text for texts in [*whole.right.values(), *whole.wrong.values()] for text in texts)])
     return {line for line in hidden if len(line) > 30 and line not in told}
 
 
