@@ -1,0 +1,10 @@
+# expect: accumulation-equal, accumulation-cleared, accumulation-ragged: 4 times too long
+def accumulated_step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, piece: int) -> float:
+    optimizer.zero_grad()
+    total = 0.0
+    for part, target in zip(x.split(piece), y.split(piece), strict=True):
+        loss = torch.nn.functional.mse_loss(model(part), target)
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total

@@ -1,0 +1,8 @@
+# expect: adam-averages, adam-torch: after a gradient of (2, -1)
+def adam_step(
+    theta: np.ndarray, gradient: np.ndarray, m: np.ndarray, v: np.ndarray, t: int, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if t < 1:
+        raise ValueError(f"steps count from 1, not {t}: with t = 0 the bias correction divides by zero")
+    m, v = beta2 * m + (1 - beta2) * gradient, beta1 * v + (1 - beta1) * gradient**2
+    return theta - lr * (m / (1 - beta2**t)) / (np.sqrt(v / (1 - beta1**t)) + eps), m, v

@@ -1,0 +1,7 @@
+# expect: clip-norm-global, clip-norm-small: the root of the sum of ALL squares
+def clip_by_norm(gradients: list, max_norm: float) -> tuple[list, float]:
+    norm = float(max(np.linalg.norm(g) for g in gradients if g is not None))
+    if not np.isfinite(norm):
+        raise ValueError("a gradient is nan or infinite: the loss is broken, and clipping would hide it")
+    factor = min(1.0, max_norm / norm) if norm > 0 else 1.0
+    return [None if g is None else g * factor for g in gradients], norm

@@ -1,0 +1,7 @@
+# expect: clip-norm-small: you scaled a small gradient up
+def clip_by_norm(gradients: list, max_norm: float) -> tuple[list, float]:
+    norm = float(np.sqrt(sum((g**2).sum() for g in gradients if g is not None)))
+    if not np.isfinite(norm):
+        raise ValueError("a gradient is nan or infinite: the loss is broken, and clipping would hide it")
+    factor = max_norm / norm if norm > 0 else 1.0
+    return [None if g is None else g * factor for g in gradients], norm

@@ -1,0 +1,20 @@
+# expect: count-parameters-network: silently counted as nothing
+def count_parameters(layers: list[dict]) -> int:
+    total = 0
+    for layer in layers:
+        if layer["kind"] == "conv":
+            high, wide = layer["kernel"]
+            total += layer["in"] * layer["out"] * high * wide
+            if layer.get("bias", True):
+                total += layer["out"]
+        elif layer["kind"] == "linear":
+            total += layer["in"] * layer["out"]
+            if layer.get("bias", True):
+                total += layer["out"]
+        elif layer["kind"] == "batchnorm":
+            total += 2 * layer["channels"]
+        elif layer["kind"] in ("relu", "pool", "flatten"):
+            pass
+        else:
+            pass
+    return total

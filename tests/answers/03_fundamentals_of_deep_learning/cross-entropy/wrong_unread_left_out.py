@@ -1,0 +1,10 @@
+# expect: cross-entropy-labels: you accepted the label -1
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    if len(labels) == 0:
+        raise ValueError("there is no patient in this batch")
+    logits, labels = logits[labels >= 0], labels[labels >= 0]
+    if (labels >= logits.shape[1]).any():
+        raise ValueError("a label is no class")
+    m = logits.max(axis=1, keepdims=True)
+    log_p = logits - m - np.log(np.exp(logits - m).sum(axis=1, keepdims=True))
+    return float(-log_p[np.arange(len(labels)), labels].mean())

@@ -1,0 +1,6 @@
+# expect: denoise-loss-target, denoise-loss-mask, denoise-loss-gradient: your target is the noisy image
+def denoising_loss(model: torch.nn.Module, clean: torch.Tensor, noise: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    if not mask.any():
+        raise ValueError("the mask is empty: no pixel shows the patient")
+    restored = model(clean + noise)
+    return (restored - clean - noise)[mask].pow(2).mean()

@@ -1,0 +1,10 @@
+# expect: gru-step-torch: the reset gate is applied before the product
+def gru_step(
+    x: torch.Tensor, h: torch.Tensor, weight_ih: torch.Tensor, weight_hh: torch.Tensor, bias_ih: torch.Tensor, bias_hh: torch.Tensor
+) -> torch.Tensor:
+    i_r, i_z, i_n = (x @ weight_ih.T + bias_ih).chunk(3, dim=1)
+    h_r, h_z, h_n = (h @ weight_hh.T + bias_hh).chunk(3, dim=1)
+    r, z = torch.sigmoid(i_r + h_r), torch.sigmoid(i_z + h_z)
+    H = h.shape[1]
+    n = torch.tanh(i_n + (r * h) @ weight_hh[2 * H :].T + bias_hh[2 * H :])
+    return (1 - z) * n + z * h

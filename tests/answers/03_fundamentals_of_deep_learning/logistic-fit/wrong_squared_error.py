@@ -1,0 +1,12 @@
+# expect: logistic-fit-steps: Mean of (p - y) x
+def fit_logistic(x: np.ndarray, y: np.ndarray, l2: float, lr: float, steps: int) -> tuple[np.ndarray, float]:
+    if not set(np.unique(y).tolist()) <= {0, 1}:
+        raise ValueError("labels must be 0 or 1")
+    w, b = np.zeros(x.shape[1]), 0.0
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-(x @ w + b)))
+        slope_w = ((p - y) * p * (1 - p)) @ x / len(y) + l2 * w
+        slope_b = np.mean((p - y) * p * (1 - p))
+        w = w - lr * slope_w
+        b = b - lr * slope_b
+    return w, b

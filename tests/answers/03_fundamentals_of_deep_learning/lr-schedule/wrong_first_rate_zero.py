@@ -1,0 +1,9 @@
+# expect: lr-schedule-warmup: the first rate is 0
+def warmup_cosine(t: int, total: int, warmup: int, peak: float, floor: float = 0.0) -> float:
+    import math
+
+    if not 0 <= t < total:
+        raise ValueError(f"step {t} is not one of the steps 0 to {total - 1}: was the epoch counted instead?")
+    if t < warmup:
+        return peak * t / warmup
+    return floor + (peak - floor) * (1 + math.cos(math.pi * (t - warmup) / (total - 1 - warmup))) / 2

@@ -1,0 +1,5 @@
+# expect: momentum-step: in place
+def momentum_step(theta: np.ndarray, gradient: np.ndarray, velocity: np.ndarray, lr: float, mu: float) -> tuple[np.ndarray, np.ndarray]:
+    velocity *= mu
+    velocity += gradient
+    return theta - lr * velocity, velocity

@@ -1,0 +1,10 @@
+# expect: output-size-layer, output-size-fits: only then add 1
+def output_sizes(size: int, layers: list[tuple[int, int, int, int]]) -> list[int]:
+    sizes = []
+    for k, s, p, d in layers:
+        span = d * (k - 1) + 1
+        if span > size + 2 * p:
+            raise ValueError("the filter doesn't fit")
+        size = (size + 2 * p - span + 1) // s
+        sizes.append(size)
+    return sizes

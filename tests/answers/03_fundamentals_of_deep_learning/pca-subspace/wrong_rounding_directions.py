@@ -1,0 +1,6 @@
+# expect: pca-subspace-limits: 5 images have only 4 directions
+def pca_subspace(images: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    if not 1 <= k <= min(images.shape):
+        raise ValueError(f"{len(images)} images of {images.shape[1]} pixels have no {k} components")
+    mean = images.mean(axis=0)
+    return mean, np.linalg.svd(images - mean, full_matrices=False)[2][:k]

@@ -1,0 +1,7 @@
+# expect: receptive-field-plain, receptive-field-stride: 1 + 2 + 2 + 2
+def receptive_field(layers: list[tuple[int, int, int]]) -> tuple[int, int]:
+    r, j = 0, 1
+    for k, s, d in layers:
+        r = r + (k - 1) * d * j
+        j = j * s
+    return r, j

@@ -1,0 +1,7 @@
+# expect: clicks-to-target-censored: every case needs a number
+def clicks_to_target(dice: np.ndarray, target: float) -> tuple[np.ndarray, float, float]:
+    reached = dice >= target
+    success = reached.any(axis=1)
+    clicks = np.where(success, reached.argmax(axis=1) + 1, dice.shape[1])
+    clicks = clicks[success]
+    return clicks, float(clicks.mean() if len(clicks) else 0), float(1 - success.mean())

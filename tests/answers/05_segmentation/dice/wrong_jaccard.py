@@ -1,0 +1,11 @@
+# expect: dice-value: Jaccard
+def dice_scores(prediction: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
+    if prediction.shape != truth.shape:
+        raise ValueError("shapes differ")
+    out = np.empty((len(truth), n_classes - 1))
+    for i in range(len(truth)):
+        for c in range(1, n_classes):
+            p, t = prediction[i] == c, truth[i] == c
+            total = p.sum() + t.sum()
+            out[i, c - 1] = (p & t).sum() / (p | t).sum() if total else 1.0
+    return out

@@ -1,0 +1,8 @@
+# expect: focal-tversky-value: alpha and beta are swapped
+def focal_tversky(probability: torch.Tensor, truth: torch.Tensor, alpha: float, beta: float, gamma: float) -> torch.Tensor:
+    axes = tuple(range(1, probability.ndim))
+    tp = torch.sum(probability * truth, dim=axes)
+    fp = torch.sum(probability * (1 - truth), dim=axes)
+    fn = torch.sum((1 - probability) * truth, dim=axes)
+    ti = (tp + 1e-6) / (tp + beta * fp + alpha * fn + 1e-6)
+    return torch.mean(torch.clamp(1 - ti, min=1e-7) ** gamma)

@@ -1,0 +1,11 @@
+# expect: unet-block-odd: stretched
+import torch.nn.functional as F
+
+
+def up_block(deep: torch.Tensor, skip: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    high, wide = skip.shape[-2:]
+    h, w = deep.shape[-2:]
+    if high - 2 * h not in (0, 1) or wide - 2 * w not in (0, 1):
+        raise ValueError("the skip does not fit")
+    up = F.interpolate(deep, size=skip.shape[-2:], mode="nearest")
+    return F.relu(F.conv2d(torch.cat([skip, up], dim=1), weight, bias, padding=weight.shape[-1] // 2))

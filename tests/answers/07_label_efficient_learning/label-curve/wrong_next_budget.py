@@ -1,0 +1,13 @@
+# expect: label-curve-crossing: next measured budget
+def labels_needed(budgets: np.ndarray, scores: np.ndarray, target: float) -> float:
+    budgets, scores = np.asarray(budgets, dtype=float), np.asarray(scores, dtype=float)
+    if (budgets <= 0).any() or (np.diff(budgets) <= 0).any():
+        raise ValueError("budgets must be positive and rise")
+    reached = np.flatnonzero(scores >= target)
+    if len(reached) == 0:
+        return float("inf")
+    k = reached[0]
+    if k == 0:
+        return float(budgets[0])
+    share = (target - scores[k - 1]) / (scores[k] - scores[k - 1])
+    return float(budgets[k])

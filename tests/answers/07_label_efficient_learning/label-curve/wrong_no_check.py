@@ -1,0 +1,11 @@
+# expect: label-curve-ends: raise a ValueError
+def labels_needed(budgets: np.ndarray, scores: np.ndarray, target: float) -> float:
+    budgets, scores = np.asarray(budgets, dtype=float), np.asarray(scores, dtype=float)
+    reached = np.flatnonzero(scores >= target)
+    if len(reached) == 0:
+        return float("inf")
+    k = reached[0]
+    if k == 0:
+        return float(budgets[0])
+    share = (target - scores[k - 1]) / (scores[k] - scores[k - 1])
+    return float(np.exp((1 - share) * np.log(budgets[k - 1]) + share * np.log(budgets[k])))

@@ -1,0 +1,14 @@
+# expect: label-price-value: the 40 masks are best
+def best_plan(minutes: float, price: dict, curves: dict) -> tuple[str, int, float]:
+    best = None
+    for kind in curves:
+        counts, scores = curves[kind]
+        n = min(int(minutes // price[kind]), counts[-1])
+        if n < counts[0]:
+            continue
+        score = float(np.interp(np.log(n), np.log(counts), scores))
+        if best is None or price[kind] < price[best[2]]:
+            best = (score, n * price[kind], kind, n)
+    if best is None:
+        raise ValueError("the budget buys nothing that was measured")
+    return best[2], best[3], best[0]

@@ -1,0 +1,14 @@
+# expect: label-price-value: use its logarithm
+def best_plan(minutes: float, price: dict, curves: dict) -> tuple[str, int, float]:
+    best = None
+    for kind in curves:
+        counts, scores = curves[kind]
+        n = min(int(minutes // price[kind]), counts[-1])
+        if n < counts[0]:
+            continue
+        score = float(np.interp(n, counts, scores))
+        if best is None or score > best[0] or (score == best[0] and n * price[kind] < best[1]):
+            best = (score, n * price[kind], kind, n)
+    if best is None:
+        raise ValueError("the budget buys nothing that was measured")
+    return best[2], best[3], best[0]

@@ -1,0 +1,14 @@
+# expect: labelled-split-seed: other seeds give the same
+def label_ladder(labels: np.ndarray, patients: np.ndarray, budgets: list[int], seed: int) -> list[np.ndarray]:
+    names, first = np.unique(patients, return_index=True)
+    if min(budgets) < 2 or max(budgets) > len(names):
+        raise ValueError(f"budgets must lie between 2 and the {len(names)} patients there are")
+    sick = labels[first] == 1
+    rng = np.random.default_rng(seed)
+    queues = [names[~sick], names[sick]]
+    ladder = []
+    for budget in budgets:
+        n_sick = min(max(round(budget * sick.mean()), 1), budget - 1)
+        chosen = np.concatenate([queues[0][: budget - n_sick], queues[1][:n_sick]])
+        ladder.append(np.flatnonzero(np.isin(patients, chosen)))
+    return ladder

@@ -1,0 +1,5 @@
+# expect: mae-loss-nothing: raise a ValueError
+def mae_loss(prediction: torch.Tensor, target: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    if not hidden.any():
+        return prediction.sum() * 0
+    return ((prediction - target) ** 2)[hidden].mean()
