@@ -3043,6 +3043,7 @@ def train_denoiser(target: str, seed: int) -> nn.Module:
     return model
 
 
+# %% tags=["demo"]
 for name, target in (("autoencoder", "clean"), ("target: noisy image", "noisy")):
     denoiser = train_denoiser(target, run.seed)
     cleaned[name] = cleaned_by(denoiser, noisy_films["test"])
@@ -4225,7 +4226,7 @@ for seed in (135, 136):
 # ## Results
 #
 # The figures of this lecture, each beside one to compare it with. Networks are means over seeds, with the epoch chosen on validation; intervals are 95 % bootstrap intervals over test patients and seeds (over images where patients are not named).
-# In the profile `ci` the ultrasound images are a stand-in.
+# In the profile `ci` the ultrasound images and the chest films are stand-ins.
 
 # %% tags=["results"]
 which = "stand-in" if ultrasound.is_stand_in else "official test split"
@@ -4236,6 +4237,19 @@ results.record(LECTURE, run.profile, "MLP on 60 women, stopped early: test loss"
 results.record(LECTURE, run.profile, f"breastmnist ({which}), small CNN: test AUC", cnn_auc["CNN", 0], baseline=cnn_auc["logistic regression", 0], baseline_name="logistic regression", source="section 2.2")
 for pixels, (gain, low, high) in cnn_gain.items():
     results.record(LECTURE, run.profile, f"CNN over MLP at equal parameters, images moved by {pixels}: AUC gained", gain, low=min(low, gain), high=max(high, gain), baseline=0, baseline_name="no difference", source="section 2.2")
+results.record(LECTURE, run.profile, "one GRU step: largest difference to torch.nn.GRUCell", gru_against_torch, baseline=1e-6, baseline_name="float precision", source="section 2.3")
+low, high = gru_auc_interval
+results.record(LECTURE, run.profile, "cine loops, GRU: test AUC", gru_auc, low=low, high=high, baseline=single_frame_auc, baseline_name="best single frame", source="section 2.3, planted")
+results.record(LECTURE, run.profile, "cine loops, frames without their order: test AUC", unordered_auc, baseline=0.5, baseline_name="chance", source="section 2.3, planted")
+results.record(LECTURE, run.profile, "linear autoencoder: largest angle to PCA's subspace", angle_to_pca, "degrees", baseline=90, baseline_name="unrelated", source="section 2.4")
+low, high = autoencoder_psnr_interval
+results.record(LECTURE, run.profile, "films, denoising autoencoder: test PSNR", autoencoder_psnr, "dB", low=low, high=high, baseline=gaussian_psnr, baseline_name="Gaussian filter", source="section 2.4")
+low, high = gain_interval
+results.record(LECTURE, run.profile, "denoising autoencoder over PCA: PSNR gained", autoencoder_psnr - pca_psnr, "dB", low=low, high=high, baseline=0, baseline_name="PCA", source="section 2.4")
+results.record(LECTURE, run.profile, "Adam by hand: largest difference to torch.optim.Adam", adam_against_torch, baseline=1e-12, baseline_name="float precision", source="section 2.5")
+for name, error in optimizer_test_mm.items():
+    results.record(LECTURE, run.profile, f"ventricle's radius, {name}: test error", error, "mm", baseline=always_mean_mm, baseline_name="always the mean", source="section 2.5, planted")
+results.record(LECTURE, run.profile, "batch norm, eval() forgotten: error", forgotten_mm, "mm", baseline=eval_mm, baseline_name="in eval mode", source="section 2.5")
 results.table(LECTURE, run.profile)
 
 # %% [markdown]
@@ -4275,3 +4289,25 @@ results.table(LECTURE, run.profile)
 # - LeCun, Bottou, Bengio, Haffner. Gradient-based learning applied to document recognition. Proceedings of the IEEE 86:2278-2324, 1998.
 # - Ioffe, Szegedy. Batch normalization: accelerating deep network training by reducing internal covariate shift. ICML 2015.
 # - Luo, Li, Urtasun, Zemel. Understanding the effective receptive field in deep convolutional neural networks. NeurIPS 2016.
+#
+# Recurrent networks
+# - Hochreiter, Schmidhuber. Long short-term memory. Neural Computation 9:1735-1780, 1997.
+# - Pascanu, Mikolov, Bengio. On the difficulty of training recurrent neural networks. ICML 2013.
+# - Cho, van Merriënboer, Gulcehre, et al. Learning phrase representations using RNN encoder-decoder for statistical machine translation. EMNLP 2014.
+# - Ouyang, He, Ghorbani, et al. Video-based AI for beat-to-beat assessment of cardiac function. Nature 580:252-256, 2020.
+#
+# Autoencoders
+# - Björck, Golub. Numerical methods for computing angles between linear subspaces. Mathematics of Computation 27:579-594, 1973.
+# - Bourlard, Kamp. Auto-association by multilayer perceptrons and singular value decomposition. Biological Cybernetics 59:291-294, 1988.
+# - Baldi, Hornik. Neural networks and principal component analysis: learning from examples without local minima. Neural Networks 2:53-58, 1989.
+# - Rudin, Osher, Fatemi. Nonlinear total variation based noise removal algorithms. Physica D 60:259-268, 1992.
+# - Vincent, Larochelle, Bengio, Manzagol. Extracting and composing robust features with denoising autoencoders. ICML 2008.
+# - Lehtinen, Munkberg, Hasselgren, et al. Noise2Noise: learning image restoration without clean data. ICML 2018.
+#
+# Optimization
+# - Polyak. Some methods of speeding up the convergence of iteration methods. USSR Computational Mathematics and Mathematical Physics 4:1-17, 1964.
+# - Rumelhart, Hinton, Williams. Learning representations by back-propagating errors. Nature 323:533-536, 1986.
+# - Kingma, Ba. Adam: a method for stochastic optimization. ICLR 2015.
+# - Smith. Cyclical learning rates for training neural networks. WACV 2017.
+# - Loshchilov, Hutter. SGDR: stochastic gradient descent with warm restarts. ICLR 2017.
+# - Wu, He. Group normalization. ECCV 2018.

@@ -22,6 +22,7 @@
 # | data | from where | licence | people, consent | how it was split |
 # |---|---|---|---|---|
 # | `hippocampus`: T1 MR cut to the hippocampus, anterior and posterior part drawn, 1 mm | Medical Segmentation Decathlon, task 4 | CC BY-SA 4.0 | healthy adults and adults with a psychotic disorder, Vanderbilt; published without names | by case; left and right hippocampus of one person may be on both sides |
+# | a chest CT with a nodule (4.3) | this course, simulated | this course | nobody | shown |
 # | `immunohistochemistry`: colonic glands, 512 x 512 | scikit-image | no known restrictions | not documented by the package; no name attached | shown; nothing is measured on it |
 # | fluorescent nuclei, spots in a ring, brain slices with lesions, outlines of five readers | this course, simulated | this course | nobody | train, validation and test by seed; planted truth |
 #
@@ -1481,22 +1482,22 @@ variants = {
     "slices only": ({"kernel": (1, 3, 3)}, {}),
     "patches not balanced": ({}, {"share": 0.0}),
 }
-ablation, small_nets = {}, {}
+volume_ablation, small_nets = {}, {}
 for name, (network, training) in variants.items():
     torch.manual_seed(run.seed)
     small_nets[name] = train_volume(VolumeNet((8, 16, 32), **network), hippo_grid["train"], SMALL, steps=STEPS, lr=2e-2, seed=run.seed, **training)
-    ablation[name], _ = case_dice(small_nets[name], hippo_cases["val"], SMALL)
-    print(f"{name:22s} validation Dice {ablation[name].mean():.3f}  (anterior {ablation[name][:, 0].mean():.3f}, posterior {ablation[name][:, 1].mean():.3f})")
+    volume_ablation[name], _ = case_dice(small_nets[name], hippo_cases["val"], SMALL)
+    print(f"{name:22s} validation Dice {volume_ablation[name].mean():.3f}  (anterior {volume_ablation[name][:, 0].mean():.3f}, posterior {volume_ablation[name][:, 1].mean():.3f})")
 
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
-for row_number, values in enumerate(ablation.values()):
+for row_number, values in enumerate(volume_ablation.values()):
     ax.scatter(values.mean(1), np.full(len(values), row_number), s=22, color=show.PALETTE[row_number], alpha=0.6)
     ax.plot([values.mean()] * 2, [row_number - 0.3, row_number + 0.3], color=show.PALETTE[row_number], linewidth=3)
-ax.set(yticks=range(len(ablation)), yticklabels=list(ablation), xlabel="Dice of one validation case (bar: mean)")
+ax.set(yticks=range(len(volume_ablation)), yticklabels=list(volume_ablation), xlabel="Dice of one validation case (bar: mean)")
 ax.invert_yaxis()
 show.figure(fig, alt="Dice of every validation case for four networks: the full network, without skips, on slices only, and with unbalanced patches")
 for name in ("no skips", "slices only"):
-    assert ablation["full"].mean() - ablation[name].mean() > 0.02, f"the full network should learn faster than the one with '{name}'"
+    assert volume_ablation["full"].mean() - volume_ablation[name].mean() > 0.02, f"the full network should learn faster than the one with '{name}'"
 
 # %% [markdown]
 # All four had the same number of steps, far too few for any of them. So this shows how *fast* they learn as much as what they could learn in the end. Without skips the outline has to pass through a grid of a quarter of the resolution. A sagittal slice often can't tell
@@ -3211,6 +3212,12 @@ keep("nuclei, watershed: object F1", f1_of["watershed"], baseline=f1_of["connect
 for column, size in enumerate(SPOTS):
     keep(f"{size} spots, U-Net: test Dice", ablation["U-Net"].mean(0)[column], baseline=ablation["no skips"].mean(0)[column], whose="without skips", source="section 4.2, planted")
 keep("small spots, dilated network: test Dice", ablation["dilated"].mean(0)[0], baseline=ablation["small field"].mean(0)[0], whose="no dilation", source="section 4.2, planted")
+keep(f"{hippocampi.name}, 3-D U-Net, both parts: test Dice", volume_dice[0], volume_dice[1:], atlas_dice[0], "majority atlas", "section 4.3")
+keep(f"{hippocampi.name}, 3-D U-Net beside nnU-Net's published mean: test Dice", volume_dice[0], volume_dice[1:], 0.895, "nnU-Net, other cases", "Isensee et al. 2021")
+keep(f"{hippocampi.name}, 3-D U-Net: test HD95 in mm", volume_hd95[0], volume_hd95[1:], volume_scores["majority atlas"]["HD95 (mm)"].mean(), "majority atlas", "section 4.3")
+for name in ("no skips", "slices only", "patches not balanced"):
+    keep(f"3-D U-Net, briefly trained, {name}: validation Dice", volume_ablation[name].mean(), baseline=volume_ablation["full"].mean(), whose="full", source="section 4.3")
+keep("clicks to a Dice of 0.9, largest error first", clicks_90["deepest error"][0], clicks_90["deepest error"][1:], clicks_90["anywhere in the image"][0], "random clicks", "section 4.4")
 for column, when in ((0, "at threshold 0.5"), (3, "with its own threshold")):
     keep(f"rare lesion, Dice loss {when}: test Dice", loss_rows["Dice"][:, column].mean(), baseline=loss_rows["CE"][:, column].mean(), whose="cross-entropy", source="section 4.5, planted")
 for group, (value, *interval) in staple_gain.items():
@@ -3251,6 +3258,7 @@ results.table(LECTURE, run.profile)
 # - Kirillov, He, Girshick, Rother, Dollar. Panoptic segmentation. CVPR 2019.
 # - Schmidt, Weigert, Broaddus, Myers. Cell detection with star-convex polygons. MICCAI 2018.
 # - Stringer, Wang, Michaelos, Pachitariu. Cellpose: a generalist algorithm for cellular segmentation. Nature Methods 18, 2021.
+# - Çiçek, Abdulkadir, Lienkamp, Brox, Ronneberger. 3D U-Net: learning dense volumetric segmentation from sparse annotation. MICCAI 2016.
 # - Yu, Koltun. Multi-scale context aggregation by dilated convolutions. ICLR 2016.
 # - Isensee, Jaeger, Kohl, Petersen, Maier-Hein. nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation. Nature Methods 18:203-211, 2021.
 #
@@ -3264,6 +3272,12 @@ results.table(LECTURE, run.profile)
 # - Warfield, Zou, Wells. Simultaneous truth and performance level estimation (STAPLE). IEEE TMI 23(7), 2004.
 # - Lakshminarayanan, Pritzel, Blundell. Simple and scalable predictive uncertainty estimation using deep ensembles. NeurIPS 2017.
 # - Gal, Ghahramani. Dropout as a Bayesian approximation. ICML 2016.
+# - Nikolov, Blackwell, Zverovitch, et al. Clinically applicable segmentation of head and neck anatomy for radiotherapy. Journal of Medical Internet Research 23(7):e26151, 2021.
 # - Maier-Hein, Reinke, Godau, et al. Metrics reloaded: recommendations for image analysis validation. Nature Methods 21, 2024.
+#
+# Interaction
+# - Xu, Price, Cohen, Yang, Huang. Deep interactive object selection. CVPR 2016.
+# - Benenson, Popov, Ferrari. Large-scale interactive object segmentation with human annotators. CVPR 2019.
+# - Sofiiuk, Petrov, Konushin. Reviving iterative training with mask guidance for interactive segmentation. ICIP 2022.
 # - Kirillov, Mintun, Ravi, et al. Segment anything. ICCV 2023.
 # - Ma, He, Li, Han, You, Wang. Segment anything in medical images. Nature Communications 15, 2024.

