@@ -344,7 +344,7 @@ for _ in range(8):
     t = rng.uniform(s.min(), s.max())
     k = int(np.argmax(s >= t))
     truth = b[0] if k == 0 else np.exp(np.interp(t, s[k - 1 : k + 1], np.log(b[k - 1 : k + 1])))
-    assert np.isclose(float(labels_needed(b, s, t)), truth), "on a curve with dents the first crossing is off"
+    assert np.isclose(float(labels_needed(b, s, t)), truth), "on a curve with dents the first crossing is off. Do you take it for granted that scores rise?"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -947,8 +947,8 @@ cells, findings, owner = {}, {}, {}
 for part, n in n_smears.items():
     cells[part], findings[part], owner[part] = smears(n, smear_rng)
 
-shown = next(k for k in range(1, 70, 2) if findings["train"][owner["train"] == k][:12].sum() == 2)
-mine = np.flatnonzero(owner["train"] == shown)[:12]
+shown_smear = next(k for k in range(1, 70, 2) if findings["train"][owner["train"] == k][:12].sum() == 2)
+mine = np.flatnonzero(owner["train"] == shown_smear)[:12]
 sheet = np.concatenate([np.pad(cells["train"][i], ((1, 1), (1, 1), (0, 0)), constant_values=255) for i in mine], axis=1)
 sheet = np.concatenate(np.split(sheet, 2, axis=1), axis=0)
 found = np.concatenate([np.pad(np.full((24, 24), findings["train"][i]), 3) for i in mine], axis=1)
