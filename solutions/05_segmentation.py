@@ -1476,7 +1476,7 @@ def case_dice(net: nn.Module, cases: list, size: tuple) -> tuple[np.ndarray, lis
 # **Predict before you run.** Four networks get the same few seconds: the full one, one without skips, one that sees sagittal slices only, and one whose patches are not balanced. Rank them before you look. Which loss is the largest?
 
 # %% tags=["demo"]
-SMALL, STEPS = (24, 32, 24), run.pick(ci=80, laptop=150)
+SMALL, STEPS = (24, 32, 24), run.pick(ci=64, laptop=150)
 variants = {
     "full": ({}, {}),
     "no skips": ({"skips": False}, {}),
@@ -3023,7 +3023,7 @@ def sagittal_planes(split, per_case: int) -> tuple:
         inside = np.flatnonzero(label.any((1, 2)))
         for x in np.linspace(inside[0], inside[-1], per_case + 2).round().astype(int)[1:-1]:
             spare = [(0, max(size - have, 0)) for size, have in zip((64, 48), volume.shape[1:], strict=True)]
-            planes.append(np.pad(np.clip((volume[x] - low) / (high - low), 0, 1), spare)[:64, :48])
+            planes.append(np.pad(np.clip((volume[x] - low) / (high - low), 0, 1).astype(np.float32), spare)[:64, :48])
             masks.append(np.pad(label[x], spare)[:64, :48])
             who.append(case)
     return torch.tensor(np.stack(planes))[:, None], torch.tensor(np.stack(masks)), np.array(who)

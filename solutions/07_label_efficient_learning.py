@@ -1426,14 +1426,14 @@ for _ in range(8):
 
 # %% nbgrader={"grade": true, "grade_id": "localise-within", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Within each bag, then the mean; bags of one kind have nothing to find
-small, large = np.array([0.9, 0.1]), np.array([0.04, 0.06] + [0.05] * 18)
+two_cells, twenty_cells = np.array([0.9, 0.1]), np.array([0.04, 0.06] + [0.05] * 18)
 y_small, y_large = np.array([1, 0]), np.array([0, 1] + [0] * 18)
-auc_here, hit_here, chance_here = localisation([small, large], [y_small, y_large])
+auc_here, hit_here, chance_here = localisation([two_cells, twenty_cells], [y_small, y_large])
 assert np.isclose(auc_here, 1), f"in each bag the abnormal cell is the highest: auc 1, not {auc_here:.3f}. Did you compare cells of different patients?"
 assert np.isclose(hit_here, 1), f"both bags are hits: 1, not {hit_here:.3f}: the first place of each bag counts"
 assert not np.isclose(chance_here, 2 / 22), "every bag counts the same, small or large: the mean of 1/2 and 1/20, not 2 of 22 cells"
 assert np.isclose(chance_here, (1 / 2 + 1 / 20) / 2), f"expected chance 0.275, got {chance_here:.3f}"
-healthy = localisation([small, large, np.array([0.7, 0.3]), np.array([0.5, 0.5])], [y_small, y_large, np.array([0, 0]), np.array([1, 1])])
+healthy = localisation([two_cells, twenty_cells, np.array([0.7, 0.3]), np.array([0.5, 0.5])], [y_small, y_large, np.array([0, 0]), np.array([1, 1])])
 assert np.allclose(healthy, [1, 1, 0.275]), f"a bag without abnormal cells, and one without normal ones, should be left out; with them you get {np.round(healthy, 3)}"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(36)
