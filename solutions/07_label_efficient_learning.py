@@ -100,7 +100,8 @@ film_patients = np.arange(len(films)) if dataset.train.patients is None else np.
 shown = torch.cat([torch.nonzero(film_labels == c)[:4, 0] for c in (0, 1)])
 show.row([films[i, 0] for i in shown], titles=["normal"] * 4 + ["pneumonia"] * 4, height=1.6, window=(-1, 1),
          alt="Eight chest films of children, 28 pixels wide: four normal, four with pneumonia, where the lungs are whiter")
-print(f"{dataset.name}: {len(films)} films in the pool, of {len(np.unique(film_patients))} patients, {film_labels.float().mean():.0%} with pneumonia; {len(test_films)} test films")
+who = f"of {len(np.unique(film_patients))} patients" if dataset.is_stand_in else "patients not named, so each film counts as one"
+print(f"{dataset.name}: {len(films)} films in the pool, {who}; {film_labels.float().mean():.0%} with pneumonia; {len(test_films)} test films")
 
 # %% [markdown]
 # One thing about the recipe must be said aloud. Its few numbers (augmentation, learning rate, steps, weights of the losses) were settled once, on validation films of the real set and on other draws of the simulator, and then frozen
