@@ -2439,14 +2439,14 @@ deaf_dice = click_curves(deaf_net, click_test, "deepest", seed=run.seed, listens
 lines = {name: (np.arange(1, MOST + 1), curve.mean(0)) for name, curve in click_dice.items()}
 lines["hears no clicks"] = (np.arange(1, MOST + 1), np.full(MOST, deaf_dice.mean()))
 show.curves(lines, xlabel="clicks", ylabel="mean Dice of the test slices",
-            alt="Dice rises with clicks: fastest for clicks at the deepest error, slower for clicks anywhere in an error, slowest for clicks anywhere in the image; far below, a flat line for the network without clicks")
+            alt="Dice rises with clicks: fastest for clicks at the deepest error, slower for clicks anywhere in an error; clicks anywhere in the image stay near or below the flat line of the network without clicks")
 careful = click_dice["deepest error"]
 print(f"careful user: Dice {careful[:, 0].mean():.3f} after one click, {careful[:, 4].mean():.3f} after five, {careful[:, -1].mean():.3f} after ten; without clicks {deaf_dice.mean():.3f}")
 assert careful[:, -1].mean() - careful[:, 0].mean() > 0.02, "Dice does not rise with clicks: the network does not use them"
 assert careful[:, 4].mean() - deaf_dice.mean() > 0.1, "five clicks are worth nothing: the network does not listen"
 
 # %% [markdown]
-# One click decides between the two parts; from then on clicks trim. A click anywhere mostly says "this is background": true, and nearly worthless. What does a case look like?
+# One click decides between the two parts; from then on clicks trim. A click anywhere mostly says "this is background": true, and nearly worthless. With many clicks the user who clicks anywhere in the error can catch up: the deepest place may be the same one again, and a second click there adds nothing. What does a case look like?
 
 # %% tags=["demo"]
 story = int(np.argsort(careful[:, 0])[len(careful) // 4])  # a difficult slice, but not the worst
