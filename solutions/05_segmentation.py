@@ -210,7 +210,7 @@ for row, value in enumerate(averages.values()):
     ax.text(value + 0.01, row, f"{value:.2f}", va="center")
 ax.set(xlim=(0, 1.05), xlabel="Dice of the same five predictions")
 ax.invert_yaxis()
-show.figure(fig, alt="Three averages of the same five predictions: pooled over pixels 0.97, mean with empty truths skipped about 0.3, mean with two empty masks counted as one about 0.4")
+show.figure(fig, alt="Three averages of the same five predictions: pooled over pixels about 0.96, mean with empty truths skipped about 0.3, mean with two empty masks counted as one about 0.4")
 
 # %% [markdown]
 # Pooled, the network looks superb. It missed both small lesions and raised one false alarm in two healthy patients.
@@ -303,7 +303,7 @@ truth, prediction = np.zeros((2, 20, 20), int), np.zeros((2, 20, 20), int)
 truth[0, 2:18, 2:18], prediction[0, 2:18, 2:18] = 1, 1
 truth[1, 5, 5] = 1
 scores = np.asarray(dice_scores(prediction, truth, 2), dtype=float)
-assert scores.shape != (1,) and scores.shape != (), "one number for the whole batch: you took the mean over the batch before the ratio. Sum over pixels only"
+assert scores.shape != (1,) and scores.shape != (), "one number for the whole batch: you averaged or pooled over the batch. Sum over pixels only"
 assert scores.shape == (2, 1), f"two images, one class: expected shape (2, 1), got {scores.shape}"
 assert scores[1, 0] < 0.5, "the patient with the small lesion, which was missed, has the score of the other one: pooled over the batch before the ratio"
 assert np.allclose(scores[:, 0], [1, 0]), f"the first image is perfect, in the second everything is missed: expected 1 and 0, got {scores[:, 0]}"
@@ -429,7 +429,7 @@ def discs(centres, radii, shape=(48, 64)):
 
 def disagreement(labels, mask, nearest):
     """Share of the mask that lies on the wrong side of a waist, if the numbers of the objects don't matter."""
-    return 1 - sum(max(np.sum((labels == one) & (nearest == n) & mask) for one in range(1, int(labels.max()) + 1)) for n in range(1, nearest.max() + 1)) / mask.sum()
+    return 1 - sum(max(np.sum((labels == one) & (nearest == n) & mask) for n in range(1, nearest.max() + 1)) for one in range(1, int(labels.max()) + 1)) / mask.sum()
 
 
 mask, nearest = discs([(24, 22), (24, 37)], (11, 7))
@@ -929,7 +929,7 @@ print("U-Net minus dilated:", dict(zip(SPOTS, (ablation["U-Net"].mean(0) - ablat
 # Two failures with two faces. **Without skips** the network knows inside from outside, but a spot of three pixels did not survive three halvings: it loses nearly everything on small spots and little on large ones. **With a small field** every spot is outlined sharply, and every second one
 # is in the wrong place: it loses on all sizes. When you see false alarms, ask for context; when you see missing small things, ask for resolution.
 #
-# The dilated network has a twentieth of the U-Net's parameters and comes close. It pays elsewhere: all its maps have full resolution, so memory and time per parameter are large. On $32 \times 32$ pixels that is nothing; on a CT volume it decides.
+# The dilated network has about a seventeenth of the U-Net's parameters and comes close. It pays elsewhere: all its maps have full resolution, so memory and time per parameter are large. On $32 \times 32$ pixels that is nothing; on a CT volume it decides.
 #
 # ### Odd sizes: where a seam comes from
 #
@@ -1511,7 +1511,9 @@ for name in ("no skips", "slices only"):
 # The network has learned on patches; the clinic sends volumes. So a window slides over the volume, and the network looks at one window at a time. Near the border of a window it lacks half of its context and guesses. If windows
 # only touch, the guesses meet at a **seam**. The cure: let windows overlap, and trust the middle more than the border. With window $k$ at its place, its output $f_k$ and a Gaussian weight $w$ about the window's middle,
 #
-# $$F(x) = \frac{\sum_k w(x - c_k)\, f_k(x)}{\sum_k w(x - c_k)},\qquad w(r) = \exp\Big(-\sum_a \frac{r_a^2}{2\sigma_a^2}\Big),\qquad \sigma_a = \text{size}_a / 8 .$$
+# $$F(x) = \frac{\sum_k w(x - c_k)\, f_k(x)}{\sum_k w(x - c_k)},\qquad w(r) = \exp\Big(-\sum_a \frac{r_a^2}{2\sigma_a^2}\Big),\qquad \sigma_a = \text{size}_a / 8 ,$$
+#
+# with $f_k$ what the network says in window $k$, and $c_k$ the centre of that window.
 #
 # **Predict before you run.** The same network is run three ways: windows that touch, windows that overlap by half and count alike, and the same with Gaussian weights. How much larger than elsewhere is the jump in probability from one voxel to the next
 # where windows meet?
@@ -1539,7 +1541,7 @@ print("mean jump where windows meet, over that two slices before and after:", {n
 #
 # Difficulty 4 of 5 - 5 points - about 25 minutes - *after it you can run a patch network on a volume of any size*
 #
-# Write `sliding_window(volume, size, overlap, operator)`. In place of a network stands `patch_network(patch, operator)` from the next cell. It takes one patch of exactly the window's size, as a real one would.
+# Write `sliding_window(volume, size, overlap, operator)`. In place of a network stands `patch_network(patch, operator, size)` from the next cell. It takes one patch of exactly the window's size, as a real one would; where the volume is smaller than the window, pad it at the far end, and cut back.
 #
 # <details><summary>Hint 1: the idea</summary>Two empty volumes: one collects weight times output, one collects weight. Divide at the end. Along each axis list where windows begin; the last one is moved back so that it ends with the volume.</details>
 # <details><summary>Hint 2: what to call</summary><code>range(0, last, step)</code> and then <code>last</code> itself; <code>itertools.product</code> for three axes; <code>numpy.pad</code> if the volume is too small.
@@ -2599,7 +2601,7 @@ assert clicks_saved[1] > 0, "clicks at the largest error are not clearly better 
 #
 # | loss | formula | what it does about rarity |
 # |---|---|---|
-# | cross-entropy (CE) | $-\frac1N \sum_i \log p_i^{\text{true}}$ | nothing: background speaks a thousand times as loud |
+# | cross-entropy (CE) | $-\frac1N \sum_i \log p_i^{\text{true}}$, with the probability of pixel $i$'s true class | nothing: background speaks a thousand times as loud |
 # | focal (Lin et al., ICCV 2017) | $-\frac1N \sum_i (1 - p_i^{\text{true}})^{\gamma} \log p_i^{\text{true}}$ | easy pixels fall silent |
 # | Dice (Milletari, Navab and Ahmadi, 3DV 2016) | $1 - \frac{2 \sum p g}{\sum p + \sum g}$ | a ratio: true negatives don't occur |
 # | Tversky (Salehi et al., MLMI 2017) | $1 - \mathrm{TI}$, $\;\mathrm{TI} = \frac{TP}{TP + \alpha\,FP + \beta\,FN}$ | as Dice, and you say which error is worse |
@@ -2694,7 +2696,7 @@ assert loss_rows["CE"][:, 3].mean() > loss_rows["CE"][:, 0].mean() + 0.2, "an ow
 # imbalance" is level with Dice after the same few steps. So most of the gap was the start, in a training as short as ours. Before you believe a paper's new loss, ask whether the old one got its own threshold, and a fair start.
 #
 # A power on top makes hard images count more, the **focal Tversky loss** (Abraham and Khan, ISBI 2019): $(1 - \mathrm{TI})^{\gamma}$ for each image, then the mean. (They write the exponent as $1/\gamma$; we use the exponent itself.) With $\gamma < 1$ it is steep where an image is nearly
-# perfect, and infinitely steep where it is perfect: there the gradient is $\infty \cdot 0$. A single healthy slice can turn a training into `nan`.
+# perfect, and infinitely steep where it is perfect: there its slope is infinite, and autograd multiplies that by zeros. A single healthy slice can turn a training into `nan`.
 #
 # ### Exercise 4.5a - focal Tversky loss
 #
@@ -2725,7 +2727,7 @@ def focal_tversky(probability: torch.Tensor, truth: torch.Tensor, alpha: float, 
         probability: (B, ...) of the foreground, 0 to 1.
         truth: (B, ...) 0 or 1, floating point.
         alpha, beta: weights of false positives and of false negatives.
-        gamma: exponent, above 0.
+        gamma: exponent, at least 0.6.
 
     Returns:
         A scalar tensor. TI = (TP + s) / (TP + alpha FP + beta FN + s) with s = 1e-6, for each image by itself.
@@ -2823,6 +2825,7 @@ assert slope is not None and np.isfinite(slope).all() and np.abs(slope[1]).max()
 #
 # - **E-step**: with sensitivity $p_r$ and specificity $q_r$ of each reader, and a prior $\pi$ for "lesion", how probable is lesion in a pixel where reader $r$ says $d_r \in \{0, 1\}$? By Bayes, with readers independent given the truth,
 #   $$a = \pi \prod_r p_r^{d_r} (1 - p_r)^{1 - d_r}, \quad b = (1 - \pi) \prod_r (1 - q_r)^{d_r} q_r^{1 - d_r}, \quad W = \frac{a}{a + b} .$$
+#   A reader who has not read ($d_r = -1$) says nothing: the factor is 1.
 # - **M-step**: $p_r = \sum W d_r / \sum W$ and $q_r = \sum (1 - W)(1 - d_r) / \sum (1 - W)$. Repeat.
 #
 # Three groups of five draw the same 20 simulated lesions.
@@ -2859,16 +2862,16 @@ for group, skills in GROUPS.items():
         print(f"   {name:10s} {found:.2f} / {mine[cases].mean():.2f}")
 
 # %% tags=["demo"]
-case_dice = {group: {name: image_dice(torch.tensor(mask), torch.tensor(cases)) for name, mask in [*zip(GROUPS[group], outlines[group], strict=True), *fused[group].items()]} for group in GROUPS}
+reader_dice = {group: {name: image_dice(torch.tensor(mask), torch.tensor(cases)) for name, mask in [*zip(GROUPS[group], outlines[group], strict=True), *fused[group].items()]} for group in GROUPS}
 resampled = np.random.default_rng(run.seed).integers(0, len(cases), (2000, len(cases)))
 staple_gain = {}
-for group, scores in case_dice.items():
+for group, scores in reader_dice.items():
     gain = scores["STAPLE"] - scores["majority vote"]
     staple_gain[group] = (gain.mean(), *np.percentile(gain[resampled].mean(1), [2.5, 97.5]))
     print(f"{group}: majority {scores['majority vote'].mean():.3f}, STAPLE {scores['STAPLE'].mean():.3f}; gain {staple_gain[group][0]:+.3f} [{staple_gain[group][1]:+.3f}, {staple_gain[group][2]:+.3f}]")
 assert staple_gain["missing parts"][1] > 0.05, "where readers miss different parts STAPLE should win"
 fig, axes = plt.subplots(3, 4, figsize=(11, 7.6), layout="constrained", width_ratios=[1, 1, 1, 1.6])
-for row, (group, scores) in zip(axes, case_dice.items(), strict=True):
+for row, (group, scores) in zip(axes, reader_dice.items(), strict=True):
     pictures = {"all readers": outlines[group][:, 0].mean(0), **{name: mask[0] for name, mask in fused[group].items()}}
     for ax, (name, picture) in zip(row, pictures.items(), strict=False):
         ax.imshow(picture, cmap=show.SEQUENTIAL, vmin=0, vmax=1)
@@ -3243,8 +3246,8 @@ keep("clicks to a Dice of 0.9, largest error first", clicks_90["deepest error"][
 for column, when in ((0, "at threshold 0.5"), (3, "with its own threshold")):
     keep(f"rare lesion, Dice loss {when}: test Dice", loss_rows["Dice"][:, column].mean(), baseline=loss_rows["CE"][:, column].mean(), whose="cross-entropy", source="section 4.5, planted")
 keep("rare lesion, cross-entropy with a doubtful start: test Dice", loss_rows["CE, doubtful start"][:, 0].mean(), baseline=loss_rows["Dice"][:, 0].mean(), whose="Dice loss", source="section 4.5, planted")
-for group, (value, *interval) in staple_gain.items():
-    keep(f"STAPLE minus majority vote, {group}: Dice", value, interval, 0, "majority vote", "section 4.5, planted")
+for group, (value, *ends) in staple_gain.items():
+    keep(f"STAPLE minus majority vote, {group}: Dice", value, ends, 0, "majority vote", "section 4.5, planted")
 keep(f"{hippocampi.name}, scanner B, augmented: test Dice", by_case["augmented", "scanner B"].mean(), baseline=by_case["plain", "scanner B"].mean(), whose="no augmentation", source="section 4.5")
 keep(f"{hippocampi.name}, Dice regained on scanner B", regained[0], regained[1:], 0, "no augmentation", "section 4.5")
 keep("scanner B, entropy of the ensemble: AUC for wrong pixels", found_errors["plain", "scanner B"]["entropy of the mean"], baseline=found_errors["plain", "scanner B"]["nearness to outline"], whose="nearness to outline", source="section 4.5")

@@ -1,4 +1,4 @@
-# expect: dice-per-image, dice-empty: mean over the batch before the ratio
+# expect: dice-per-image, dice-empty: averaged or pooled over the batch
 def dice_scores(prediction: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:
     scores = []
     for c in range(1, n_classes):
