@@ -1,3 +1,5 @@
+import torch.nn.functional as F
+
 def up_block(deep, skip, weight, bias):
     H, W = skip.shape[2:]
     h, w = deep.shape[2:]
