@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-import time
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -16,13 +15,13 @@ os.environ["no_proxy"] = os.environ["NO_PROXY"] = "localhost,127.0.0.1,::1"
 import pytest  # noqa: E402
 
 from grading import sources  # noqa: E402
+from tests.gauge import NOMINAL_SECONDS, workload  # noqa: E402
 
 # What runs submissions in a jail needs Linux. Elsewhere these files are left out, and the first lines of the run say so.
 JAILED = ["classroom", "forged_given", "given", "job", "judge", "marking", "red_team", "sandbox", "sandbox_parts", "whole_class"]
 collect_ignore = [] if sys.platform == "linux" else [f"test_{name}.py" for name in JAILED]
 
 FIXTURES = Path(__file__).with_name("fixtures")
-NOMINAL_SECONDS = 0.85  # the workload below on the reference machine: 2 cores, no GPU, nothing else running
 
 
 def pytest_report_header():
@@ -80,31 +79,6 @@ def made_up(monkeypatch):
 
 @pytest.fixture(scope="session")
 def slowness():
-    """How many times slower than the reference machine this one is now; at least 1. Time budgets are multiplied by it."""
-    _workload()  # the first time also imports and warms
-    return max(1.0, sorted(_workload() for _ in range(3))[1] / NOMINAL_SECONDS)
-
-
-def _workload() -> float:
-    """Processor seconds for a fixed piece of numpy, torch and plain Python on one thread."""
-    import numpy as np
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    start = time.process_time()
-    matrix = np.random.default_rng(0).normal(size=(500, 500))
-    for _ in range(20):
-        matrix = matrix @ matrix.T
-        matrix /= np.abs(matrix).max()
-        np.sort(matrix, axis=1)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = torch.nn.Sequential(torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(16, 16, 3, padding=1))
-        images = torch.rand(8, 1, 64, 64)
-        for _ in range(20):
-            net(images).square().mean().backward()
-    sum(number * number for number in range(2_000_000))
-    seconds = time.process_time() - start
-    torch.set_num_threads(threads)
-    return seconds
+    """How many times slower than the reference machine this one is as the tests begin; at least 1. What may wait waits so much longer."""
+    workload()  # the first time also imports and warms
+    return max(1.0, sorted(workload() for _ in range(3))[1] / NOMINAL_SECONDS)
