@@ -37,25 +37,27 @@ class Gauge:
 
 
 def workload() -> float:
-    """Processor seconds of this thread for a fixed piece of numpy, torch and plain Python."""
+    """Processor seconds of this thread for a fixed piece of what notebooks do: train a small network, sort arrays, run plain Python."""
     import numpy as np
     import torch
+    from torch import nn
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     start = time.thread_time()
-    matrix = np.random.default_rng(0).normal(size=(500, 500))
-    for _ in range(20):
-        matrix = matrix @ matrix.T
-        matrix /= np.abs(matrix).max()
-        np.sort(matrix, axis=1)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        net = torch.nn.Sequential(torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(16, 16, 3, padding=1))
-        images = torch.rand(8, 1, 64, 64)
-        for _ in range(20):
+        net = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 2, 1))
+        optimizer, images = torch.optim.AdamW(net.parameters()), torch.rand(8, 1, 48, 48)
+        for _ in range(40):
+            optimizer.zero_grad()
             net(images).square().mean().backward()
-    sum(number * number for number in range(2_000_000))
+            optimizer.step()
+    matrix = np.random.default_rng(0).normal(size=(400, 400))
+    for _ in range(4):
+        matrix = np.sort(matrix @ matrix.T, axis=1)
+        matrix /= np.abs(matrix).max()
+    sum(number * number for number in range(1_000_000))
     seconds = time.thread_time() - start
     torch.set_num_threads(threads)
     return seconds

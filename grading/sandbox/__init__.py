@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ class Process:
             self.stop(f"the submission used up its {self._limits.seconds} s")
         try:
             self._stream.settimeout(patience)
-            wire.send(self._stream, message, blobs, self._limits.answer)
+            with suppress(wire.Closed):  # a process that is gone may have said why before the question came
+                wire.send(self._stream, message, blobs, self._limits.answer)
             answer, parts = wire.receive(self._stream, self._limits.answer, time.monotonic() + patience)
         except TimeoutError:
             self.stop(f"it took longer than {self._limits.seconds if patience == left else self._limits.cell_seconds} s and was stopped")
