@@ -18,6 +18,7 @@ from grading.worker import Lecture, Report
 
 _FORMULA = re.compile(r"([;\t|,]\s*)([=+@])")  # where a spreadsheet with another separator would see a cell begin
 COLUMNS = ["student", "lecture", "exercise", "points", "max_points", "reason"]
+ATTEMPT_COLUMNS = ["student", "item", "points", "max_points", "submitted"]
 
 
 def gradebook_url(course: Path, url: str | None = None) -> str:
@@ -146,6 +147,7 @@ class Recorder:
             write_text(folder / "timestamp.txt", f"{submitted:%Y-%m-%d %H:%M:%S.%f} UTC\n")
         else:
             (folder / "timestamp.txt").unlink(missing_ok=True)
+        self._remember(report.student, submitted)
         book.update_or_create_student(report.student)
         with book.db.no_autoflush:  # nbgrader queries while its new submission is not yet in the session
             book.update_or_create_submission(lecture, report.student, timestamp=submitted)
@@ -163,6 +165,25 @@ class Recorder:
             changed = name in before and before[name] != _texts_of(notebook)[name]
             grade.needs_manual_grade = _waits(grade, changed, answered)
         book.db.commit()
+
+    def _remember(self, student: str, submitted: datetime | None) -> None:
+        """Before another submission takes its place, what the one before had got goes into attempts.csv: nbgrader keeps one only."""
+        from nbgrader.api import MissingEntry
+
+        try:
+            old = self.book.find_submission(self.lecture.name, student)
+        except MissingEntry:
+            return
+        if old.timestamp == submitted or old.max_score <= 0:
+            return
+        path = self.course / "attempts.csv"
+        moment = f"{old.timestamp:%Y-%m-%d %H:%M:%S}+00:00" if old.timestamp else ""
+        row = dict(zip(ATTEMPT_COLUMNS, (student, self.lecture.name, f"{old.score:g}", f"{old.max_score:g}", moment), strict=True))
+        new = not path.is_file()
+        with path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, ATTEMPT_COLUMNS)
+            writer.writeheader() if new else None
+            writer.writerow(row)
 
     def close(self, whole: bool = True) -> None:
         """Write grades.csv: other lectures' rows as they were, and this lecture's rows anew.
