@@ -20,7 +20,9 @@ EXAMPLES = """examples:
   python -m grading course course        a course directory for nbgrader's own commands and formgrader
   python -m grading autograde 2 --course course --workers 2
   python -m grading feedback 2 --course course
-  python -m grading grades --course course                          the course grade of everybody, tables for Canvas and Moodle, a report
+  python -m grading similar 2 --course course                       which submissions share code
+  python -m grading grades --course course                          course grades, tables for Canvas and Moodle, a report
+  python -m grading distribute dist                                 what students get, as a folder and an archive
   python -m grading check notebooks/02_introduction_to_mia.ipynb    what a student runs at home"""
 
 
@@ -77,6 +79,12 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
     term.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     term.add_argument("--gradebook", metavar="URL", help="default: DIR/gradebook.db; postgresql://... works, too")
     term.add_argument("--scheme", metavar="FILE", help="default: DIR/scheme.yaml, else the course's own grading/scheme.yaml")
+    alike = command("similar", "Say which submissions share code beyond what was given out and what many wrote.", many=False)
+    alike.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
+    alike.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    alike.add_argument("--least", type=float, default=0.6, metavar="SHARE", help="report pairs from this share on (default: 0.6)")
+    give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
+    give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
     home = command("check", "Run a notebook's answers and visible checks, as a student does at home.", many=False)
     home.add_argument("notebook", metavar="NOTEBOOK")
 
@@ -102,13 +110,16 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     options = parser().parse_args(arguments)
     from grading.sources import SourceError, lectures, source_path
+    from grading.term import commands
 
     try:
         if options.command == "bank":
             return _bank([source_path(options.lecture).stem] if options.lecture else lectures(), options)
-        alone = {"autograde": _autograde, "feedback": _feedback, "check": _check, "grades": _grades}
+        alone = {"autograde": _autograde, "feedback": _feedback, "check": _check}
         if options.command in alone:
             return alone[options.command](options)
+        if options.command in commands.COMMANDS:
+            return commands.COMMANDS[options.command](options)
         wanted = [str(source_path(name)) for name in options.lectures] or lectures()
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)
     except SourceError as error:
@@ -250,30 +261,6 @@ def _feedback(options: argparse.Namespace) -> int:
         print(problem, file=sys.stderr)
         return 2
     print(f"{len(pages)} pages written under {options.course}/feedback.")
-    return 0
-
-
-def _grades(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
-    from grading.term.exports import write_tables
-    from grading.term.grades import course_grades
-    from grading.term.report import write_report
-    from grading.term.scheme import DEFAULT, read_scheme
-    from grading.term.scores import read_scores
-
-    course = Path(options.course)
-    own = course / "scheme.yaml"
-    scheme = read_scheme(Path(options.scheme) if options.scheme else own if own.is_file() else DEFAULT)
-    grades = course_grades(scheme, read_scores(course, scheme, options.gradebook))
-    if not grades:
-        print(f"Nobody has a score yet: {course} holds no gradebook.db with submissions, no scores.csv and no students.csv.", file=sys.stderr)
-        return 2
-    folder = course / "course_grades"
-    written = [*write_tables(grades, scheme, folder), write_report(grades, scheme, course, folder)]
-    print(f"{len(grades)} course grades. Written: {', '.join(path.name for path in written)}, in {folder}.")
-    look = [f"  {grade.student.id}: {note}" for grade in grades for note in grade.notes]
-    print("\n".join(["To look at:", *look]) if look else "Nothing is missing, and nobody waits for a person's marks.")
     return 0
 
 

@@ -1,0 +1,68 @@
+"""The commands around a term: grades, similar work, what students get. Each only reads arguments, calls its module and prints."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def grades(options: argparse.Namespace) -> int:
+    from grading.term.exports import write_tables
+    from grading.term.grades import course_grades
+    from grading.term.report import write_report
+    from grading.term.scheme import DEFAULT, read_scheme
+    from grading.term.scores import read_scores
+
+    course = Path(options.course)
+    own = course / "scheme.yaml"
+    scheme = read_scheme(Path(options.scheme) if options.scheme else own if own.is_file() else DEFAULT)
+    everybody = course_grades(scheme, read_scores(course, scheme, options.gradebook))
+    if not everybody:
+        print(f"Nobody has a score yet: {course} holds no gradebook.db with submissions, no scores.csv and no students.csv.", file=sys.stderr)
+        return 2
+    folder = course / "course_grades"
+    written = [*write_tables(everybody, scheme, folder), write_report(everybody, scheme, course, folder)]
+    print(f"{len(everybody)} course grades. Written: {', '.join(path.name for path in written)}, in {folder}.")
+    look = [f"  {grade.student.id}: {note}" for grade in everybody for note in grade.notes]
+    print("\n".join(["To look at:", *look]) if look else "Nothing is missing, and nobody waits for a person's marks.")
+    return 0
+
+
+def similar(options: argparse.Namespace) -> int:
+    from grading.classroom import load_lecture
+    from grading.reading import Unreadable
+    from grading.rebuild import rebuild
+    from grading.similar import similar as pairs_of
+    from grading.sources import is_solution, source_path
+    from grading.submitted import tasks
+    from grading.text import line
+
+    course = Path(options.course)
+    name = options.lecture if (course / "source" / options.lecture).is_dir() else source_path(options.lecture).stem
+    lecture = load_lecture(course, name)
+    released = {cell.metadata.nbgrader.grade_id: cell.source for cell in lecture.released.cells if cell.cell_type == "code" and is_solution(cell)}
+    class_ = {}
+    for task in tasks(course, name):
+        try:
+            answers = rebuild(task.file, lecture.released).answers if task.file else {}
+        except Unreadable:
+            continue
+        class_[task.student] = {exercise: "\n".join([*answer.helpers, answer.source]) for exercise, answer in answers.items()}
+    pairs = pairs_of(class_, released, options.least)
+    print(f"{len(class_)} submissions of {name} compared: {len(pairs)} pairs share at least {options.least:.0%} of the smaller one's own code.")
+    for pair in pairs:
+        print(f"  {pair.share:4.0%}  {line(pair.one, 60)} and {line(pair.other, 60)}: {pair.common} fingerprints, in {', '.join(pair.exercises)}")
+    if pairs:
+        print("Likeness is no proof: short exercises have few right forms. Read both, and talk to both.")
+    return 0
+
+
+def distribute(options: argparse.Namespace) -> int:
+    from grading.distribute import distribute as write
+
+    folder, archive = write(Path(options.folder))
+    count = sum(path.is_file() for path in folder.rglob("*"))
+    print(f"{folder} holds {count} files, ready to be a branch; {archive} is the same as an archive.")
+    return 0
+
+
+COMMANDS = {"grades": grades, "similar": similar, "distribute": distribute}
