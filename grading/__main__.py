@@ -83,6 +83,11 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
     alike.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
     alike.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     alike.add_argument("--least", type=float, default=0.6, metavar="SHARE", help="report pairs from this share on (default: 0.6)")
+    exam = command("exam", "The final exam: draw a paper for each student, grade what they hand in, check the bank of questions.", many=False)
+    what = "draw: writes exam/<student>/; grade: reads submitted/<student>/final_exam/; check: is each question sound?"
+    exam.add_argument("what", choices=["draw", "grade", "check"], help=what)
+    exam.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    exam.add_argument("--workers", type=_whole, default=max(1, os.cpu_count() or 1), metavar="N", help="papers at a time")
     give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
     give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
     home = command("check", "Run a notebook's answers and visible checks, as a student does at home.", many=False)

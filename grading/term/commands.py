@@ -65,4 +65,35 @@ def distribute(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"grades": grades, "similar": similar, "distribute": distribute}
+def exam(options: argparse.Namespace) -> int:
+    from grading.exam import grade as grading
+    from grading.exam.model import bank
+    from grading.exam.verify import faults
+    from grading.sandbox import JailError
+    from grading.term.scheme import DEFAULT, read_scheme
+    from grading.term.scores import read_scores
+
+    course = Path(options.course)
+    if options.what == "check":
+        found = [fault for template in bank() for fault in faults(template)]
+        print("\n".join([f"{len(bank())} questions, {len(found)} faults.", *(f"  - {fault}" for fault in found)]))
+        return 1 if found else 0
+    if options.what == "draw":
+        own = course / "scheme.yaml"
+        students = read_scores(course, read_scheme(own if own.is_file() else DEFAULT)).students.values()
+        folder = grading.write_papers(course, [student.id for student in students if student.status == "active"])
+        count = len(list(folder.iterdir()))
+        print(f"{count} papers in {folder}. Keep {course / grading.KEY} to yourself: papers are graded with it, and could be foreseen with it.")
+        return 0
+    try:
+        reports = grading.grade(course, options.workers)
+    except JailError as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    points = sorted(report.points for report in reports)
+    median = points[len(points) // 2]
+    print(f"{len(reports)} papers graded: median {median:g} points. See {course / grading.SCORES}, which `grades` reads, and exam_feedback/.")
+    return 0
+
+
+COMMANDS = {"grades": grades, "similar": similar, "distribute": distribute, "exam": exam}

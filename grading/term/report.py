@@ -56,10 +56,11 @@ def items(rows: list[dict]) -> list[Item]:
         for row in own:
             place = students.index(row["student"]), exercises.index(row["exercise"])
             points[place], most[place] = float(row["points"]), float(row["max_points"])
-        share = points / np.maximum(most, 1e-9)
         for k, exercise in enumerate(exercises):
-            rest, left = points.sum(1) - points[:, k], most.sum(1) - most[:, k]
-            found.append(Item(lecture, exercise, len(students), float(share[:, k].mean()), _correlation(share[:, k], rest / np.maximum(left, 1e-9))))
+            had = most[:, k] > 0  # an exam's questions differ from paper to paper
+            share = points[had, k] / most[had, k]
+            rest, left = (table[had].sum(1) - table[had, k] for table in (points, most))
+            found.append(Item(lecture, exercise, int(had.sum()), float(share.mean()), _correlation(share, rest / np.maximum(left, 1e-9))))
     return found
 
 
@@ -77,7 +78,7 @@ def write_report(grades: list[CourseGrade], scheme: Scheme, course: Path, folder
         grades: everybody's; scheme: for the letters; course: with grades.csv of the lectures; folder: where the page goes.
     """
     active = [grade for grade in grades if grade.student.status == "active"]
-    analysed = items(read_grades(course / "grades.csv"))
+    analysed = items([*read_grades(course / "grades.csv"), *read_grades(course / "exam_items.csv")])
     totals = np.array([grade.total for grade in active])
     parts = [f"<p>{len(active)} students, {len(grades) - len(active)} who withdrew and are not counted below.</p>"]
     if len(active):

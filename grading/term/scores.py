@@ -11,7 +11,7 @@ from grading.record import gradebook_url, venv_on_path
 from grading.sources import SourceError
 from grading.term.scheme import Scheme
 
-STUDENTS, SCORES, EXTENSIONS, ATTEMPTS = "students.csv", "scores.csv", "extensions.csv", "attempts.csv"
+STUDENTS, SCORES, EXTENSIONS, ATTEMPTS, EXAM = "students.csv", "scores.csv", "extensions.csv", "attempts.csv", "exam_scores.csv"
 STATUS = ("active", "withdrawn")
 
 
@@ -57,7 +57,7 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
     """Gradebook and tables of a course directory.
 
     Args:
-        course: with gradebook.db, and what there is of students.csv, scores.csv, extensions.csv and attempts.csv.
+        course: with gradebook.db, and what there is of students.csv, scores.csv, extensions.csv, attempts.csv and exam_scores.csv.
         scheme: for its time zone and the names of its parts; url: of the gradebook, None for the one in the directory.
 
     Raises:
@@ -66,7 +66,7 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
     scores = Scores(students=_students(course / STUDENTS))
     listed = bool(scores.students)
     known = {item for part in scheme.parts.values() for item in part.items}
-    for file in (ATTEMPTS, SCORES):
+    for file in (ATTEMPTS, EXAM, SCORES):
         for row, where in _rows(course / file, ("student", "item", "points", "max_points")):
             item = row["item"]
             if file == SCORES and item not in known and not item[:2].isdigit():
