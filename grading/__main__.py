@@ -88,6 +88,9 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
     exam.add_argument("what", choices=["draw", "grade", "check"], help=what)
     exam.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     exam.add_argument("--workers", type=_whole, default=max(1, os.cpu_count() or 1), metavar="N", help="papers at a time")
+    form = command("form", "Look at the form of written works: sections, figures, references, slides; points for the course grade.", many=False)
+    form.add_argument("work", choices=["assignment_1", "assignment_2"], help="which one")
+    form.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
     give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
     home = command("check", "Run a notebook's answers and visible checks, as a student does at home.", many=False)
@@ -114,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when something is wrong, 2 when the question was."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     options = parser().parse_args(arguments)
-    from grading.sources import SourceError, lectures, source_path
+    from grading.sources import SourceError, lectures, source_path, works
     from grading.term import commands
 
     try:
@@ -125,7 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
             return alone[options.command](options)
         if options.command in commands.COMMANDS:
             return commands.COMMANDS[options.command](options)
-        wanted = [str(source_path(name)) for name in options.lectures] or lectures()
+        every = lectures() + works() * (options.command in ("release", "course"))
+        wanted = [str(source_path(name)) for name in options.lectures] or every
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)
     except SourceError as error:
         print(error, file=sys.stderr)

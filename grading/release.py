@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading.sources import NOTEBOOKS, SourceError, points_of, read_lecture, repository, source_path
+from grading.sources import NOTEBOOKS, SourceError, points_of, read_lecture, repository, source_path, works
 from grading.structure import opening_faults
 
 CONFIG = Path(__file__).with_name("nbgrader_config.py")
@@ -88,6 +88,8 @@ def instructor_notebook(lecture: str | Path) -> NotebookNode:
     """
     path = source_path(str(lecture))
     notebook = copy.deepcopy(read_lecture(path))
+    if path.stem in works():
+        return notebook
     wrong = opening_faults(notebook, path.stem, points_of(path.stem))
     if wrong:
         raise SourceError(f"{path.name} can't be released:\n" + "\n".join(f"  - {fault}" for fault in wrong))

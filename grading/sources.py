@@ -56,6 +56,11 @@ def lectures() -> list[str]:
     return sorted(path.stem for path in SOLUTIONS.glob("[0-9][0-9]_*.py"))
 
 
+def works() -> list[str]:
+    """Names of the written works beside the lectures, such as "assignment_1"."""
+    return sorted(path.stem for path in SOLUTIONS.glob("[a-z]*.py"))
+
+
 def source_path(lecture: str) -> Path:
     """The source file of a lecture, given by name ("02_introduction_to_mia"), by number ("02" or "2") or by path.
 

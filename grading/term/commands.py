@@ -96,4 +96,14 @@ def exam(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"grades": grades, "similar": similar, "distribute": distribute, "exam": exam}
+def form(options: argparse.Namespace) -> int:
+    from grading.term.form import write_form
+
+    rows = write_form(Path(options.course), options.work)
+    for student, share, missing in rows:
+        print(f"  {student}: {share:.0%}" + (f", missing: {'; '.join(missing)}" if missing else ""))
+    print(f"{len(rows)} notebooks of {options.work} looked at. `grades` reads the result; what a work is worth, a person says in formgrader.")
+    return 0
+
+
+COMMANDS = {"form": form, "grades": grades, "similar": similar, "distribute": distribute, "exam": exam}

@@ -11,7 +11,8 @@ from grading.record import gradebook_url, venv_on_path
 from grading.sources import SourceError
 from grading.term.scheme import Scheme
 
-STUDENTS, SCORES, EXTENSIONS, ATTEMPTS, EXAM = "students.csv", "scores.csv", "extensions.csv", "attempts.csv", "exam_scores.csv"
+STUDENTS, SCORES, EXTENSIONS = "students.csv", "scores.csv", "extensions.csv"
+MADE = ("attempts.csv", "exam_scores.csv", "form_scores.csv")  # by this course's own commands
 STATUS = ("active", "withdrawn")
 
 
@@ -57,7 +58,7 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
     """Gradebook and tables of a course directory.
 
     Args:
-        course: with gradebook.db, and what there is of students.csv, scores.csv, extensions.csv, attempts.csv and exam_scores.csv.
+        course: with gradebook.db, and what there is of students.csv, scores.csv, extensions.csv and the tables that commands made.
         scheme: for its time zone and the names of its parts; url: of the gradebook, None for the one in the directory.
 
     Raises:
@@ -66,7 +67,7 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
     scores = Scores(students=_students(course / STUDENTS))
     listed = bool(scores.students)
     known = {item for part in scheme.parts.values() for item in part.items}
-    for file in (ATTEMPTS, EXAM, SCORES):
+    for file in (*MADE, SCORES):
         for row, where in _rows(course / file, ("student", "item", "points", "max_points")):
             item = row["item"]
             if file == SCORES and item not in known and not item[:2].isdigit():
