@@ -40,14 +40,12 @@ def test_papers_differ_in_questions_and_not_in_hardness():
     papers = [draw(f"student {n}", "key") for n in range(100)]
     shape = {tuple(sorted((one.template.lecture, one.template.kind, one.points) for one in paper.asked)) for paper in papers}
     assert len(shape) == 1, "some papers have other slots than others"
-    hardness = {tuple(sorted(Counter({one.template.lecture: 0 for one in paper.asked}).items())) for paper in papers}
-    assert len(hardness) == 1
     for lecture in COVERED:
         sums = {sum(one.template.difficulty for one in paper.asked if one.template.lecture == lecture) for paper in papers}
         assert len(sums) == 1, f"{lecture}: papers differ in difficulty"
     assert max(paper.minutes for paper in papers) <= blueprint()["minutes"]
     assert len({repr([one.question for one in paper.asked]) for paper in papers}) > 95
-    assert draw("anna", "key") == draw("anna", "key") and draw("anna", "key").seed != draw("anna", "other key").seed
+    assert repr(draw("anna", "key")) == repr(draw("anna", "key")) and draw("anna", "key").seed != draw("anna", "other key").seed
 
 
 def test_a_released_paper_holds_no_answer():
