@@ -363,7 +363,7 @@ def annotation_hours_saved(rng: np.random.Generator) -> Numeric:
 @template("6.5", "code", 2)
 def greedy_centres(rng: np.random.Generator) -> Code:
     calls = [(np.round(rng.normal(size=(int(rng.integers(8, 12)), 2)), 2), [0, 1], 3) for _ in range(3)]
-    calls.append((np.array([[0.0, 0], [1, 0], [10, 0], [10.2, 0], [0, 6], [1, -3]]), [0, 1], 2))  # two far films lie side by side
+    calls.append((np.array([[0, 0], [20, 0], [10, 0.5], [10, 1], [21, 4], [3, 6]]), [0, 1], 2))  # two far films lie side by side
     return Code(
         text="Write `pick(x, labelled, k)`: k times, take the row of `x` that is farthest from everything labelled or picked so far (Euclidean distance to the nearest of them). Return the picked row numbers in order.",
         name="pick",
