@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from grading.exam.model import Choice, Code, Numeric, Question, Template, bank
 from grading.exam.verify import results, source_of
-from grading.sources import SourceError, syllabus
+from grading.sources import SourceError, lectures, syllabus
 from grading.worker import Lecture
 
 NAME = "final_exam"
@@ -71,7 +71,8 @@ def draw(student: str, key: str, templates: tuple[Template, ...] | None = None) 
     seed = int.from_bytes(hashlib.sha256(f"{key}\0{student}".encode()).digest()[:4])
     rng = np.random.default_rng(seed)
     chosen: list[Template] = []
-    for lecture in [name for name in syllabus()["lectures"] if any(one.lecture == name for one in templates)]:
+    standing = set(lectures())  # a lecture that is not there yet is not asked about
+    for lecture in [name for name in syllabus()["lectures"] if name in standing and any(one.lecture == name for one in templates)]:
         own = [one for one in templates if one.lecture == lecture]
         slots = [[one for one in own if one.kind == kind] for kind in plan["each_lecture"]["slots"]]
         fitting = [picks for picks in product(*slots) if sum(one.difficulty for one in picks) == plan["each_lecture"]["difficulty"]]
