@@ -270,6 +270,9 @@ assert right is not None and np.isfinite(float(right)), f"logits 1000 and 0 give
 assert np.isfinite(float(wrong)), f"sure and wrong gives {wrong}: the chance became 0 and its log infinite. Stay with logs: log-sum-exp minus the logit"
 assert np.isclose(float(right), 0, atol=1e-9), f"sure and right should cost 0, not {float(right):.3g}"
 assert np.isclose(float(wrong), 1000), f"a logit 1000 below the other costs 1000, not {float(wrong):.4g}: don't clip chances, a clipped loss has no gradient"
+with np.errstate(all="ignore"):
+    high_and_low = cross_entropy(np.array([[1000.0, 0.0], [-1000.0, -1000.0]]), np.array([0, 1]))
+assert np.isfinite(float(high_and_low)) and np.isclose(float(high_and_low), np.log(2) / 2), "one patient with logits of 1000, one of -1000: take out each row's own largest logit, not the batch's"
 assert np.isfinite(float(both_low)) and np.isclose(float(both_low), np.log(2)), f"two logits of -1000 are a coin, log 2 = 0.693, not {float(both_low):.4g}: take each row's own largest logit out"
 ### BEGIN HIDDEN TESTS
 mixed = np.array([[9000.0, 8999.0], [-9000.0, -9001.0], [0.0, 1.0]])
@@ -1190,7 +1193,7 @@ show.explore(draw_layer, alt="Twelve input pixels and five outputs, each joined 
 # <details><summary>Hint 1: the idea</summary>One formula, again and again: what comes out of one layer goes into the next.</details>
 # <details><summary>Hint 2: what to call</summary><code>//</code> rounds down. Compute the numerator first: if it is negative, the filter doesn't fit.</details>
 # <details><summary>I am off by one at odd sizes</summary>Divide by the stride, round down, and only then add 1.</details>
-# <details><summary>I get 1 where an error is asked for</summary>In Python <code>-1 // 2</code> is -1, and 1 more is 0, but a larger stride can hide the problem: look at the numerator, not at the result.</details>
+# <details><summary>I get 1 where an error is asked for</summary>Do you divide with <code>/</code> and cut with <code>int</code>? <code>int(-1 / 2)</code> is 0, and 1 more is 1. Python's <code>-1 // 2</code> is -1. Or look at the numerator: if it is negative, the filter doesn't fit.</details>
 
 
 # %% nbgrader={"grade": false, "grade_id": "output-size", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1768,7 +1771,7 @@ show.figure(fig, alt="Six learned 3 by 3 filters above what they answer on a mal
 # ## 2.3 Deep learning models - RNN
 #
 # An echocardiogram is not a picture, it is a loop: thirty frames of a beating heart. Much of what a cardiologist reads from it stands in no single frame. *How fast does the ventricle fill? Do all walls move at the
-# same time?* A stopped frame of a stiff heart can look like a frame of a healthy one, taken a moment earlier. (Trained on 10 030 loops, a video network measured the ejection fraction about as closely
+# same time?* A stopped frame of a stiff heart can look like a frame of a healthy one, taken a moment earlier. (Trained on part of a set of 10 030 loops, a video network measured the ejection fraction about as closely
 # as experts agree with each other: Ouyang et al., Nature 2020.)
 #
 # A **recurrent neural network** (RNN) reads a loop frame by frame and keeps notes. Its notes are a vector $h_t$, the **hidden state**. Each frame, as a feature vector $x_t$, updates them:
@@ -2213,9 +2216,9 @@ assert misuse_auc["frames shuffled"] < 0.7 < misuse_auc["as it should be"], "shu
 # Write `classify_loops(cell, head, frames, lengths)`. The checks call it through `run_classifier` in the next cell, which makes `cell` and `head` from weights. What stands after the end of a loop is rubbish: it may be black, it may be `nan`, and it must have no influence.
 #
 # <details><summary>Hint 1: the idea</summary>Every loop begins with its own state of zeros, and its answer is read from the state after its own last frame.</details>
-# <details><summary>Hint 2: what to call</summary>Simplest: for each loop, <code>h = torch.zeros(1, cell.hidden_size)</code>, then <code>h = cell(frame[None], h)</code> for its frames, then <code>head(h)</code>; join with <code>torch.cat</code>. Faster: all loops together, and
+# <details><summary>Hint 2: what to call</summary>Simplest: for each loop, <code>h = frames.new_zeros(1, cell.hidden_size)</code>, then <code>h = cell(frame[None], h)</code> for its frames, then <code>head(h)</code>; join with <code>torch.cat</code>. Faster: all loops together, and
 # <code>torch.where((t &lt; lengths)[:, None], new, h)</code>, which lets finished loops keep their state.</details>
-# <details><summary>I get nan</summary>You multiplied padding by 0. <code>nan</code> times 0 is <code>nan</code>. Choose with <code>torch.where</code>, or don't read it at all.</details>
+# <details><summary>I get nan</summary>You multiplied padding by 0. <code>nan</code> times 0 is <code>nan</code>. Choose with <code>torch.where</code>, or don't read it at all. (For training, put zeros in the padding first: <code>torch.where</code> keeps nan out of the value, but not out of the gradient.)</details>
 # <details><summary>Alone a loop gives another answer than in the batch</summary>Where does the state begin for the second loop of the batch? And is the last frame that of the loop, or of the rectangle?</details>
 
 # %% tags=["given"]
@@ -2241,7 +2244,7 @@ def random_weights(seed: int, features: int, hidden: int, classes: int) -> dict:
     return {name: 0.7 * rng.normal(size=shape) for name, shape in shapes.items()}
 
 
-def by_torch(weights, loop):
+def gru_by_torch(weights, loop):
     """Logits (K,) of one loop (T, F) alone, with torch.nn.GRU: what the checks compare with."""
     tensors = {name: torch.tensor(value) for name, value in weights.items()}
     gru = torch.nn.GRU(tensors["weight_ih"].shape[1], tensors["weight_hh"].shape[1], batch_first=True).double()
@@ -2283,22 +2286,22 @@ def classify_loops(cell: torch.nn.GRUCell, head: torch.nn.Linear, frames: torch.
 weights, loops = random_weights(1, 3, 5, 2), np.random.default_rng(1).normal(size=(4, 7, 3))
 logits = run_classifier(weights, loops, [7, 7, 7, 7])[0]
 assert logits.shape == (4, 2), f"four loops and two classes: expected the shape (4, 2), got {logits.shape}"
-assert np.allclose(logits[0], by_torch(weights, loops[0])), "the first loop's logits are off: a state of zeros, then every frame in order, then the head on the last state"
-assert np.allclose(logits[1], by_torch(weights, loops[1])), "the first loop is right, the second is not: its state must begin at zero, not where the patient before ended"
+assert np.allclose(logits[0], gru_by_torch(weights, loops[0])), "the first loop's logits are off: a state of zeros, then every frame in order, then the head on the last state"
+assert np.allclose(logits[1], gru_by_torch(weights, loops[1])), "the first loop is right, the second is not: its state must begin at zero, not where the patient before ended"
 ### BEGIN HIDDEN TESTS
 for seed, (batch, longest, features, hidden, classes) in ((21, (6, 5, 2, 4, 3)), (22, (1, 9, 4, 3, 1)), (23, (3, 1, 2, 2, 2))):
     weights, loops = random_weights(seed, features, hidden, classes), np.random.default_rng(seed).normal(size=(batch, longest, features))
     logits = run_classifier(weights, loops, [longest] * batch)[0]
     assert logits.shape == (batch, classes), f"expected the shape {(batch, classes)}, got {logits.shape}"
-    assert np.allclose(logits, [by_torch(weights, loop) for loop in loops]), "loops of equal length: the logits are off"
+    assert np.allclose(logits, [gru_by_torch(weights, loop) for loop in loops]), "loops of equal length: the logits are off"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "cine-classifier-padding", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # Padding: what stands after a loop's end must not matter; a loop alone gives what it gives in the batch
 weights, rng = random_weights(2, 3, 5, 2), np.random.default_rng(2)
 loops, lengths = rng.normal(size=(4, 8, 3)), [8, 3, 5, 1]
-truth = np.array([by_torch(weights, loop[:n]) for loop, n in zip(loops, lengths, strict=True)])
-whole = np.array([by_torch(weights, loop) for loop in loops])
+truth = np.array([gru_by_torch(weights, loop[:n]) for loop, n in zip(loops, lengths, strict=True)])
+whole = np.array([gru_by_torch(weights, loop) for loop in loops])
 logits = run_classifier(weights, loops, lengths)[0]
 assert logits.shape == (4, 2), f"expected the shape (4, 2), got {logits.shape}"
 assert not np.allclose(logits[1:], whole[1:]), "you read the state after the last frame of the rectangle: for a short loop that is after its padding. Read it after its own last frame"
@@ -2315,7 +2318,7 @@ for seed in (31, 32, 33):
     for row, n in enumerate(lengths):
         loops[row, n:] = rng.choice([np.nan, 0.0, 1e6])
     logits = run_classifier(weights, loops, lengths)[0]
-    assert np.allclose(logits, [by_torch(weights, loop[:n]) for loop, n in zip(loops, lengths, strict=True)]), "loops of other lengths, with rubbish after their ends: the logits are off"
+    assert np.allclose(logits, [gru_by_torch(weights, loop[:n]) for loop, n in zip(loops, lengths, strict=True)]), "loops of other lengths, with rubbish after their ends: the logits are off"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "cine-classifier-patients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -2339,7 +2342,7 @@ weights, loops, lengths = random_weights(41, 3, 3, 2), rng.normal(size=(5, 7, 3)
 together = run_classifier(weights, loops, lengths)[0]
 for row in range(5):
     alone = run_classifier(weights, loops[row : row + 1], lengths[row : row + 1])[0]
-    assert np.allclose(alone[0], together[row]) and np.allclose(alone[0], by_torch(weights, loops[row, : lengths[row]])), "a loop alone should give what it gives in the batch"
+    assert np.allclose(alone[0], together[row]) and np.allclose(alone[0], gru_by_torch(weights, loops[row, : lengths[row]])), "a loop alone should give what it gives in the batch"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -2421,7 +2424,7 @@ print(f"at the edge the gradient is {edge.grad.item():.3g}")
 # Write `clip_by_norm(gradients, max_norm)`. A parameter that took no part in the loss has the gradient `None`; it stays `None`. A gradient with `nan` or `inf` is not large but *broken*: clipping would turn every parameter into `nan`, silently. Raise an error.
 #
 # <details><summary>Hint 1: the idea</summary>One norm of everything, one factor for everything, and the factor is never above 1.</details>
-# <details><summary>Hint 2: what to call</summary>The squared norm of a list of arrays is the sum of <code>(g ** 2).sum()</code>. <code>numpy.isfinite</code> of the total finds nan and inf in one look.</details>
+# <details><summary>Hint 2: what to call</summary>The squared norm of a list of arrays is the sum of <code>(g ** 2).sum()</code>. <code>numpy.isfinite</code> of every array finds nan and inf.</details>
 # <details><summary>All-zero gradients give nan</summary>You divide by a norm of 0. Only divide when the norm is larger than the limit.</details>
 # <details><summary>Small gradients come out larger</summary>The factor is max_norm / norm only if that is below 1. A clip is a ceiling, not a target.</details>
 
@@ -2441,9 +2444,9 @@ def clip_by_norm(gradients: list, max_norm: float) -> tuple[list, float]:
         ValueError: an entry of a gradient is nan or infinite.
     """
     ### BEGIN SOLUTION
-    norm = float(np.sqrt(sum((g**2).sum() for g in gradients if g is not None)))
-    if not np.isfinite(norm):
+    if not all(np.isfinite(g).all() for g in gradients if g is not None):
         raise ValueError("a gradient is nan or infinite: the loss is broken, and clipping would hide it")
+    norm = float(np.sqrt(sum((np.asarray(g, dtype=np.float64) ** 2).sum() for g in gradients if g is not None)))
     factor = min(1.0, max_norm / norm) if norm > 0 else 1.0
     return [None if g is None else g * factor for g in gradients], norm
     ### END SOLUTION
@@ -4225,7 +4228,7 @@ for seed in (135, 136):
 # %% [markdown]
 # ## Results
 #
-# The figures of this lecture, each beside one to compare it with. Networks are means over seeds, with the epoch chosen on validation; intervals are 95 % bootstrap intervals over test patients and seeds (over images where patients are not named).
+# The figures of this lecture, each beside one to compare it with. Networks that have an interval are means over seeds, with the epoch chosen on validation, and their intervals 95 % bootstrap intervals over test patients and seeds (over images where patients are not named); rows without an interval are one training.
 # In the profile `ci` the ultrasound images and the chest films are stand-ins.
 
 # %% tags=["results"]
@@ -4239,7 +4242,7 @@ for pixels, (gain, low, high) in cnn_gain.items():
     results.record(LECTURE, run.profile, f"CNN over MLP at equal parameters, images moved by {pixels}: AUC gained", gain, low=min(low, gain), high=max(high, gain), baseline=0, baseline_name="no difference", source="section 2.2")
 results.record(LECTURE, run.profile, "one GRU step: largest difference to torch.nn.GRUCell", gru_against_torch, baseline=1e-6, baseline_name="float precision", source="section 2.3")
 low, high = gru_auc_interval
-results.record(LECTURE, run.profile, "cine loops, GRU: test AUC", gru_auc, low=low, high=high, baseline=single_frame_auc, baseline_name="best single frame", source="section 2.3, planted")
+results.record(LECTURE, run.profile, "cine loops, GRU: test AUC", gru_auc, low=low, high=high, baseline=single_frame_auc, baseline_name="middle frame alone", source="section 2.3, planted")
 results.record(LECTURE, run.profile, "cine loops, frames without their order: test AUC", unordered_auc, baseline=0.5, baseline_name="chance", source="section 2.3, planted")
 results.record(LECTURE, run.profile, "linear autoencoder: largest angle to PCA's subspace", angle_to_pca, "degrees", baseline=90, baseline_name="unrelated", source="section 2.4")
 low, high = autoencoder_psnr_interval
@@ -4249,7 +4252,7 @@ results.record(LECTURE, run.profile, "denoising autoencoder over PCA: PSNR gaine
 results.record(LECTURE, run.profile, "Adam by hand: largest difference to torch.optim.Adam", adam_against_torch, baseline=1e-12, baseline_name="float precision", source="section 2.5")
 for name, error in optimizer_test_mm.items():
     results.record(LECTURE, run.profile, f"ventricle's radius, {name}: test error", error, "mm", baseline=always_mean_mm, baseline_name="always the mean", source="section 2.5, planted")
-results.record(LECTURE, run.profile, "batch norm, eval() forgotten: error", forgotten_mm, "mm", baseline=eval_mm, baseline_name="in eval mode", source="section 2.5")
+results.record(LECTURE, run.profile, "batch norm, eval() forgotten: validation error", forgotten_mm, "mm", baseline=eval_mm, baseline_name="in eval mode", source="section 2.5, planted")
 results.table(LECTURE, run.profile)
 
 # %% [markdown]

@@ -2,7 +2,7 @@ def few_shot(support: np.ndarray, labels: np.ndarray, queries: np.ndarray, k: in
     if not 0 < k <= len(support):
         raise ValueError("k must be between 1 and n")
     sd = support.std(0)
-    keep = np.flatnonzero(sd)
+    keep = np.flatnonzero(support.max(0) > support.min(0))
     z = (support[:, keep] - support[:, keep].mean(0)) / sd[keep]
     answers = []
     for query in queries:

@@ -3,7 +3,7 @@ def few_shot(support: np.ndarray, labels: np.ndarray, queries: np.ndarray, k: in
     if k < 1 or k > len(support):
         raise ValueError("k must be between 1 and n")
     mean, sd = np.zeros(support.shape[1]), np.ones(support.shape[1])
-    used = sd > 0
+    used = np.ptp(support, axis=0) > 0
     a, b = (support[:, used] - mean[used]) / sd[used], (queries[:, used] - mean[used]) / sd[used]
     a, b = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12), b / np.maximum(np.linalg.norm(b, axis=1, keepdims=True), 1e-12)
     similarity = b @ a.T

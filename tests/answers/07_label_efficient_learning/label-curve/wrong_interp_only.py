@@ -1,4 +1,4 @@
-# expect: label-curve-dent: take it for granted
+# expect: label-curve-dent: numpy.interp over the scores
 def labels_needed(budgets: np.ndarray, scores: np.ndarray, target: float) -> float:
     if (np.asarray(budgets) <= 0).any() or (np.diff(budgets) <= 0).any():
         raise ValueError("budgets must be positive and rise")

@@ -3,7 +3,7 @@ def best_plan(minutes: float, price: dict, curves: dict) -> tuple[str, int, floa
     best = None
     for kind in curves:
         counts, scores = curves[kind]
-        n = int(minutes // price[kind])
+        n = int(minutes / price[kind] + 1e-9)
         if n < counts[0]:
             continue
         score = float(scores[-2] + (scores[-1] - scores[-2]) * np.log(n / counts[-2]) / np.log(counts[-1] / counts[-2]))

@@ -3,7 +3,7 @@ def best_plan(minutes: float, price: dict, curves: dict) -> tuple[str, int, floa
     best = None
     for kind in curves:
         counts, scores = curves[kind]
-        n = min(int(minutes // price[kind]), counts[-1])
+        n = min(int(minutes / price[kind] + 1e-9), counts[-1])
         if n < counts[0]:
             continue
         score = float(np.interp(np.log(n), np.log(counts), scores))
