@@ -907,12 +907,12 @@ for j, (way, values) in enumerate(correction.items()):
 axes[0].axhline(black_accuracy.mean(), color="black", linestyle=":", label="black box")
 axes[0].axhline(max(bt_biopsy.mean(), 1 - bt_biopsy.mean()), color="0.6", linestyle=(0, (1, 4)), label="always the commoner label")
 axes[0].set(xlabel="concepts corrected, of 5", ylabel="test accuracy of the label", ylim=(0.3, 1.03), title="what a correction is worth")
-axes[0].legend(fontsize=8, loc="lower left")
+axes[0].legend(fontsize=8, loc="lower left", frameon=True, framealpha=1, edgecolor="white")
 axes[1].barh(np.arange(5) - 0.2, concept_accuracy.mean(0), 0.38, color=show.PALETTE[0], label="trained on concepts")
 axes[1].barh(np.arange(5) + 0.2, joint_concept_accuracy.mean(0), 0.38, color=show.PALETTE[3], hatch="///", edgecolor="white", label="joint")
 axes[1].set(yticks=range(5), yticklabels=FINDINGS, xlim=(0.5, 1), xlabel="test accuracy of the concept", title="how well each concept is seen")
 axes[1].invert_yaxis()
-axes[1].legend(fontsize=8, loc="lower right")
+axes[1].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 show.figure(fig, alt="Left: test accuracy over the number of corrected concepts for three ways of training, with a dotted line for the black box. Right: accuracy of each of the five concepts, lowest for the irregular margin")
 for way, values in correction.items():
     print(f"{way:12s} accuracy alone {values[:, 0].mean():.3f}, with one concept corrected {values[:, 1].mean():.3f}, with all {values[:, 5].mean():.3f}")
@@ -3372,7 +3372,7 @@ assert ward_aucs["marked at random"].max() < ward_aucs["as at home"].min() - 0.0
 # %% [markdown]
 # ## Results
 #
-# The figures of this lecture, each beside one to compare it with. Intervals are over patients (AUC, by bootstrap; faithfulness) or over seeds (t-interval). In the profile `ci` blood cells and the heart table are simulated stand-ins.
+# The figures of this lecture, each beside one to compare it with. Intervals are over patients (by bootstrap; of the faithfulness by its standard error) or over seeds (t-interval), unless the row says that it is a range. In the profile `ci` blood cells, heart table and chest films are simulated stand-ins.
 
 # %% tags=["results"]
 for ward, (value, low, high) in vendor_gap.items():
