@@ -841,7 +841,7 @@ class FindingNet(nn.Module):
         return c, self.h(torch.sigmoid(c))[:, 0]
 
 
-def train_findings(columns: list[int], label_weight: float, concept_weight: float, seed: int) -> FindingNet:
+def train_findings(columns: list[int], label_weight: float, concept_weight: float, seed: int, epochs: int = run.pick(ci=7, laptop=10)) -> FindingNet:
     """A bottleneck of some findings; the weights of the two losses make it independent (0, 1), joint (1, lambda) or a black box (1, 0)."""
     torch.manual_seed(seed)
     net, bce = FindingNet(len(columns)), F.binary_cross_entropy_with_logits
@@ -851,7 +851,7 @@ def train_findings(columns: list[int], label_weight: float, concept_weight: floa
         return label_weight * bce(y, bn_y[rows].to(device)) + concept_weight * bce(c, bn_c[rows][:, columns].to(device)) * (len(columns) if label_weight else 1)
 
     groups = [{"params": net.g.parameters(), "lr": 3e-3}, {"params": net.h.parameters(), "lr": 3e-2}]  # a head of six numbers needs longer steps
-    return learn(net, loss_of, n_bottleneck, run.pick(ci=7, laptop=10), seed, groups)
+    return learn(net, loss_of, n_bottleneck, epochs, seed, groups)
 
 
 @torch.no_grad()
@@ -974,7 +974,7 @@ leak_ceiling = roc_auc_score(bt_biopsy, [chance_given[tuple(pair)] for pair in b
 leak = {"joint, soft": [], "joint, rounded to 0 or 1": [], "trained on concepts, soft": [], "trained on concepts, rounded": []}
 leak_accuracy = []
 for s in bottleneck_seeds:
-    bent = train_findings(few_findings, 1, 0.1, s)
+    bent = train_findings(few_findings, 1, 0.1, s, epochs=run.pick(ci=14, laptop=10))
     soft = {"joint": (concepts_of(bent, bn_x), concepts_of(bent, bt_x)), "trained on concepts": tuple(concepts_of(finding_nets[s], part)[:, few_findings] for part in (bn_x, bt_x))}
     for name, (c_fit, c_test) in soft.items():
         for key, change in ((f"{name}, soft", lambda c: c), (f"{name}, rounded" + (" to 0 or 1" if name == "joint" else ""), lambda c: c > 0.5)):
@@ -1437,7 +1437,7 @@ show.figure(fig, alt="Four test cells above, each with a frame around the patch 
 # %% [markdown]
 # The lower row is no illustration drawn afterwards. Each patch *is* a weight of the network: remove it, and the score changes by the number printed under it. The price in accuracy stands in the printed lines: the second against the first is what projection costs, the third against the second what the last layer wins back, and the third against the plain network is the price of saying what a cell resembles.
 #
-# But how much does "looks like" explain? The frame says *where*, not *what about it*: colour, grain, the rim? Two patches that look alike to the network needn't look alike to you, and a little noise or compression can change which patches match (Hoffmann et al., ICML workshop, 2021). The frame is a little too neat as well: a place of the $7 \times 7$
+# But how much does "looks like" explain? The frame says *where*, not *what about it*: colour, grain, the rim? (And see whether a frame lies beside the cell: nothing in the training forbids that.) Two patches that look alike to the network needn't look alike to you, and a little noise or compression can change which patches match (Hoffmann et al., ICML workshop, 2021). The frame is a little too neat as well: a place of the $7 \times 7$
 # grid sees 18 by 18 pixels of 28 through its convolutions, while the frame, as is usual, shows the middle 12. The sum over similarities is ante-hoc and exact. The body that makes the features is a network like any other.
 
 # %% [markdown]
