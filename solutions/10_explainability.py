@@ -1868,7 +1868,7 @@ head_aucs = np.array([roc_auc_score(head_test_y, disease_logits(net, head_test))
 brightest_auc = roc_auc_score(head_test_y, head_test.amax((1, 2, 3)))
 mean_auc = roc_auc_score(head_test_y, head_test.mean((1, 2, 3)))
 print("test AUC of three networks:", np.round(head_aucs, 3), f"; of the brightest pixel: {brightest_auc:.3f}; of the mean: {mean_auc:.3f}")
-assert head_aucs.min() > 0.8 > max(brightest_auc, mean_auc), "a network that did not learn has nothing to explain"
+assert head_aucs.min() > run.pick(ci=0.85, laptop=0.95) > 0.8 > max(brightest_auc, mean_auc), "a network that did not learn has nothing to explain"
 
 # %% [markdown]
 # ### Seven methods side by side
@@ -2860,7 +2860,7 @@ show.figure(fig, alt="Mean probability of lesions while pixels are deleted, and 
 # - Methods that share the test's own fill (occlusion, LIME, SHAP, integrated gradients with the baseline $b$) play at home.
 # - Look where the plain brightness stands: it never asked the network and points at no lesion, and still its area is far below that of a random order. Deleting bright water makes a picture that no scanner ever made. So a small area alone proves nothing; ask for the trivial map beside it.
 #
-# Insertion, printed beside it, asks the same question from the other end. Where the two disagree, neither is a proof.
+# Insertion, printed beside it, asks the same question from the other end. Where the two disagree, neither is a proof. (Many of its areas are near 0: a tenth of the pixels on a blurred head is mostly a blurred head, and is called healthy.)
 
 # %% [markdown]
 # ### Exercise 9.4f - deletion
@@ -3358,13 +3358,13 @@ for name in order_by_square:
 assert ward_aucs["marked at random"].max() < ward_aucs["as at home"].min() - 0.03 and ward_gain[order_by_square[0]][1] > 0.05, "the square should fool the networks, and a map should find it"
 
 # %% [markdown]
-# Again the own hospital's test films give no warning, and again it is a map, read by somebody who looks into the corner, that does; the trivial maps can't. Compare the order with that of the letter on the heads, and the order by deletion with that on the heads: an order of methods measured on one kind of disease does not carry over to another. Whoever
+# Again the own hospital's test films give no warning, and again it is a map, read by somebody who looks into the corner, that does; the trivial maps can't. And the line on baselines is worth a pause: the usual ones, black or blurred, may both be called ill. Ask of every such map what the network says of its baseline. Compare the order with that of the letter on the heads, and the order by deletion with that on the heads: an order of methods measured on one kind of disease does not carry over to another. Whoever
 # buys a map should repeat these trials on the own films; they take minutes.
 
 # %% [markdown]
 # ### What a map can and can't carry
 #
-# - **No method wins every trial.** The orders by pointing, by deletion and by the letter differ, and a filter that never asks the network can hold its place among them where the disease is a bright spot. Ask for the trivial map in every paper.
+# - **No method wins every trial.** The orders by pointing, by deletion and by the letter differ, and in a single trial a filter that never asks the network can hold its place among them. Ask for the trivial map in every paper.
 # - **An interval over patients is not all.** The networks differ, too: read the columns "single networks". A map explains one network, not the disease.
 # - **Deletion and its fill.** A method that uses the same baseline as the test has an advantage in it. That holds for integrated gradients, occlusion, LIME and SHAP here.
 # - **Where is not why.** A map says which place counted, not what was seen there: density, texture, or the tube beside it.
