@@ -1,0 +1,25 @@
+# expect: additive-contributions-sum: you return the old intercept
+def additive_contributions(train_bases: list[np.ndarray], bases: list[np.ndarray], weights: list[np.ndarray], b: float) -> tuple[np.ndarray, float]:
+    """Centred contributions of an additive model, in log odds.
+
+    Args:
+        train_bases: for each feature k an array (N, J_k), the basis values of the training patients.
+        bases: for each feature an array (M, J_k), of the patients to be explained.
+        weights: for each feature (J_k,).
+        b: the model's intercept.
+
+    Returns:
+        contributions (M, K), each with mean 0 over the training patients; and the intercept that belongs to them, so that
+        intercept + contributions.sum(axis=1) is the model's logit.
+
+    Raises:
+        ValueError: the three lists differ in length, or a weight doesn't fit its basis.
+    """
+    if not len(train_bases) == len(bases) == len(weights):
+        raise ValueError("train_bases, bases and weights must have one entry for each feature")
+    for known, new, w in zip(train_bases, bases, weights, strict=True):
+        if np.shape(known)[1] != len(w) or np.shape(new)[1] != len(w):
+            raise ValueError("a weight must have as many entries as its basis has columns")
+    means = np.array([np.mean(known @ w) for known, w in zip(train_bases, weights, strict=True)])
+    shapes = np.stack([new @ w for new, w in zip(bases, weights, strict=True)], axis=1)
+    return shapes - means, float(b)

@@ -1,0 +1,21 @@
+# expect: place-methods-access: activations of a layer
+def place_methods() -> dict[str, tuple[str, str, str]]:
+    """Where twelve explanations stand.
+
+    Returns:
+        letter "A" ... "L" -> (when, scope, access), with "ante-hoc" or "post-hoc", "local" or "global", "agnostic" or "specific".
+    """
+    return {
+        "A": ("ante-hoc", "global", "specific"),
+        "B": ("ante-hoc", "local", "specific"),
+        "C": ("post-hoc", "global", "agnostic"),
+        "D": ("post-hoc", "local", "specific"),
+        "E": ("post-hoc", "local", "agnostic"),
+        "F": ("post-hoc", "local", "specific"),
+        "G": ("post-hoc", "global", "agnostic"),
+        "H": ("post-hoc", "global", "agnostic"),
+        "I": ("ante-hoc", "global", "specific"),
+        "J": ("ante-hoc", "local", "specific"),
+        "K": ("post-hoc", "global", "agnostic"),
+        "L": ("post-hoc", "local", "agnostic"),
+    }

@@ -1,0 +1,12 @@
+# expect: pointing-game-bad: a map with nan
+def points_to(heat: np.ndarray, mask: np.ndarray, spacing: tuple[float, float], tolerance: float) -> float:
+    from scipy.ndimage import distance_transform_edt
+
+    heat, mask = np.asarray(heat, dtype=float), np.asarray(mask, dtype=bool)
+    if heat.shape != mask.shape:
+        raise ValueError(f"map {heat.shape} and mask {mask.shape} differ in shape")
+    if not mask.any():
+        raise ValueError("the mask is empty: there is nothing to point at")
+    heat = np.nan_to_num(heat)
+    distance = distance_transform_edt(~mask, sampling=spacing)
+    return float((distance[heat == heat.max()] <= tolerance + 1e-9).mean())

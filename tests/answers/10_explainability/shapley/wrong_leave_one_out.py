@@ -1,0 +1,12 @@
+# expect: shapley-value: leave-one-out
+def shapley_values(v: np.ndarray) -> np.ndarray:
+    from math import factorial
+
+    v = np.asarray(v, dtype=float)
+    n = len(v).bit_length() - 1
+    if n < 1 or len(v) != 2**n:
+        raise ValueError(f"n players have 2**n coalitions, not {len(v)}")
+    phi = np.zeros(n)
+    for i in range(n):
+        phi[i] = v[-1] - v[len(v) - 1 - (1 << i)]
+    return phi
