@@ -2351,12 +2351,16 @@ else:
 # %% [markdown]
 # ### On real patients: the hippocampus in 3-D
 #
-# The hippocampus shrinks in Alzheimer's disease, and atlases of it are carried from person to person by registration. There is no true field for two people. What can be measured is whether the drawn parts, anterior and posterior, come to lie on each other: their **Dice**, mean of both parts. The labels play no part in training (a second
-# network, below, says what they could add).
+# The hippocampus shrinks in Alzheimer's disease, and atlases of it are carried from person to person by registration. There is no true field for two people. What can be measured is whether the drawn parts, anterior and posterior, come to lie on each other: their **Dice**, mean of both parts.
 #
-# Each test patient is the fixed image once, and the next test patient the moving one. First an affine transform, then the network, each measured by itself; and B-splines beside it. The interval is a bootstrap over the pairs.
+# The network registers pairs of patients as they come: cut at the same place of the box, and nothing else. It learns from *pairs of training patients*, from their images alone. A second network of the same kind has the **labels of the training patients** in its loss besides (weakly supervised, Hu and others, Medical Image Analysis
+# 2018): one minus the Dice of the warped labels. At test time both see images only.
 #
-# **Predict before you run.** The network never saw these patients, and no label. Affine registration brings the boxes onto each other. How much Dice is left to gain?
+# Two choices make it learn in minutes. It works on voxels of 2 mm (means of 8), an eighth of the work with a third of the noise; and it gives a velocity every 4 mm. All Dice are measured on the 1 mm grid on which the readers drew. Settings were tried on validation patients.
+#
+# Each test patient is the fixed image once, and the next test patient the moving one. Beside the networks stand the affine transform and B-splines on top of it. The intervals are bootstraps over the pairs.
+#
+# **Predict before you run.** Put in order, by Dice: the network from images, the network with labels in training, the affine transform, the B-spline.
 
 # %% tags=["demo"]
 import nibabel as nib
@@ -2392,47 +2396,58 @@ partner = torch.arange(len(hippo_images["test"])).roll(-1)  # the moving patient
 print({split: f"{len(x)} patients" for split, x in hippo_images.items()}, f"grid {CROP} of 1 mm")
 
 # %% tags=["demo"]
-def part_dice(warped: torch.Tensor, drawn: torch.Tensor) -> np.ndarray:
-    """Mean Dice of the two parts, (N,); `warped` may be soft, the likeliest label counts."""
-    hard = F.one_hot(warped.argmax(1), 3).movedim(-1, 1).float()[:, 1:]
-    total = hard.sum((2, 3, 4)) + drawn[:, 1:].sum((2, 3, 4))
-    return (2 * (hard * drawn[:, 1:]).sum((2, 3, 4)) / total.clamp(min=1)).mean(1).numpy()
+class OrganNet(nn.Module):
+    """(fixed, moving), each (B, 1, *S) -> a velocity (B, 3, *S/2) in mm: a small U-Net that stops at half the resolution."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+
+        def block(a: int, b: int, stride: int = 1) -> nn.Module:
+            return nn.Sequential(nn.Conv3d(a, b, 3, stride, 1, bias=False), nn.GroupNorm(4, b), nn.LeakyReLU(0.2))
+
+        self.half, self.quarter = block(2, width, 2), nn.Sequential(block(width, 4 * width, 2), block(4 * width, 4 * width))
+        self.eighth = nn.Sequential(block(4 * width, 4 * width, 2), block(4 * width, 4 * width))
+        self.up_quarter, self.up_half = nn.Sequential(block(8 * width, 4 * width), block(4 * width, 2 * width)), block(3 * width, width)
+        self.out = nn.Conv3d(width, 3, 3, 1, 1)
+        nn.init.normal_(self.out.weight, std=1e-3)  # begin near the identity
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, fixed: torch.Tensor, moving: torch.Tensor) -> torch.Tensor:
+        half = self.half(torch.cat([fixed, moving], 1))
+        quarter = self.quarter(half)
+        x = self.up_quarter(torch.cat([F.interpolate(self.eighth(quarter), quarter.shape[2:], mode="trilinear"), quarter], 1))
+        return 2 * self.out(self.up_half(torch.cat([F.interpolate(x, half.shape[2:], mode="trilinear"), half], 1)))
 
 
-def train_on_hippocampi(label_weight: float, seed: int, steps: int) -> FieldNet:
-    """Pairs of training patients; `label_weight` above 0 adds the Dice loss of the warped labels: weakly supervised."""
+def train_on_hippocampi(label_weight: float, seed: int, steps: int) -> OrganNet:
+    """Pairs of training patients on voxels of 2 mm; `label_weight` above 0 adds the Dice loss of the warped labels: weakly supervised."""
     torch.manual_seed(seed)
-    chance, net = torch.Generator().manual_seed(seed), FieldNet(3, 12).to(device)
+    chance, net = torch.Generator().manual_seed(seed), OrganNet().to(device)
+    images, drawn = (F.avg_pool3d(x, 2) for x in (hippo_images["train"], hippo_parts["train"]))
 
     def loss_of(_k: int) -> torch.Tensor:
-        i, j = torch.randint(0, len(hippo_images["train"]), (2, 4), generator=chance)
-        fixed, moving = hippo_images["train"][i].to(device), hippo_images["train"][j].to(device)
+        i, j = torch.randint(0, len(images), (2, 4), generator=chance)
+        fixed, moving = images[i].to(device), images[j].to(device)
         v = net(fixed, moving)
-        u = flow_along(v, 1.0)
-        loss = 1 - local_correlation(fixed, pull(moving, u, 1.0)).mean() + slopes(v, 4.0)
+        u = flow_along(v, 2.0, times=2)
+        loss = 1 - local_correlation(fixed, pull(moving, u, 2.0)).mean() + 0.5 * slopes(v, 4.0)
         if label_weight > 0:
-            goal, warped = hippo_parts["train"][i, 1:].to(device), pull(hippo_parts["train"][j, 1:].to(device), u, 1.0)
+            goal, warped = drawn[i, 1:].to(device), pull(drawn[j, 1:].to(device), u, 2.0)
             loss = loss + label_weight * (1 - 2 * (goal * warped).sum() / (goal.sum() + warped.sum()))
         return loss
 
     return descend(net, loss_of, steps, peak=2e-3)
 
 
-hippo_steps = run.pick(ci=40, laptop=300)
+hippo_steps = run.pick(ci=150, laptop=600)
 hippo_nets = {"network": train_on_hippocampi(0.0, run.seed, hippo_steps), "network, labels in training": train_on_hippocampi(1.0, run.seed, hippo_steps)}
 
 # %% tags=["demo"]
-hippo_fixed, hippo_moving, goal_parts, moving_parts = hippo_images["test"], hippo_images["test"][partner], hippo_parts["test"], hippo_parts["test"][partner]
-affine_fields = torch.tensor(np.stack([classical(f[0].numpy(), m[0].numpy(), False, 1.0)[0] for f, m in zip(hippo_fixed, hippo_moving, strict=True)])).float()
-hippo_fields = {"affine": affine_fields}
-for name, net in hippo_nets.items():
-    hippo_fields[f"{name}, alone"] = found_by(net, hippo_fixed, hippo_moving, lambda v: flow_along(v, 1.0))
-    rest = found_by(net, hippo_fixed, pull(hippo_moving, affine_fields, 1.0), lambda v: flow_along(v, 1.0))
-    hippo_fields[f"affine, then {name}"] = rest + pull(affine_fields, rest, 1.0)  # composed: first the network's field, then the affine one
-spline_count = run.pick(ci=2, laptop=10)
-splines = [classical(f[0].numpy(), m[0].numpy(), True, 1.0, knots_mm=12) for f, m in zip(hippo_fixed[:spline_count], hippo_moving[:spline_count], strict=True)]
-hippo_dice = {"no registration": part_dice(moving_parts, goal_parts)} | {n: part_dice(pull(moving_parts, u, 1.0), goal_parts) for n, u in hippo_fields.items()}
-spline_dice = part_dice(pull(moving_parts[:spline_count], torch.tensor(np.stack([u for u, _ in splines])).float(), 1.0), goal_parts[:spline_count])
+def part_dice(warped: torch.Tensor, drawn: torch.Tensor) -> np.ndarray:
+    """Mean Dice of the two parts, (N,); `warped` may be soft, the likeliest label counts."""
+    hard = F.one_hot(warped.argmax(1), 3).movedim(-1, 1).float()[:, 1:]
+    total = hard.sum((2, 3, 4)) + drawn[:, 1:].sum((2, 3, 4))
+    return (2 * (hard * drawn[:, 1:]).sum((2, 3, 4)) / total.clamp(min=1)).mean(1).numpy()
 
 
 def boot_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -2441,35 +2456,51 @@ def boot_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     return tuple(np.percentile(rng.choice(values, (2000, len(values))).mean(1), [2.5, 97.5]))
 
 
-hippo_gain = {n: d - hippo_dice["affine"] for n, d in hippo_dice.items() if n.startswith("affine,")}
+hippo_fixed, hippo_moving, goal_parts, moving_parts = hippo_images["test"], hippo_images["test"][partner], hippo_parts["test"], hippo_parts["test"][partner]
+half_fixed, half_moving = F.avg_pool3d(hippo_fixed, 2), F.avg_pool3d(hippo_moving, 2)
+spline_count = run.pick(ci=3, laptop=12)  # the first pairs: each takes seconds
+spline_pairs = slice(0, spline_count)
+hippo_fields = {name: found_by(net, half_fixed, half_moving, lambda v: flow_along(v, 1.0)) for name, net in hippo_nets.items()}
+hippo_fields["affine"] = torch.tensor(np.stack([classical(f[0].numpy(), m[0].numpy(), False, 1.0)[0] for f, m in zip(hippo_fixed, hippo_moving, strict=True)])).float()
+splines = [classical(f[0].numpy(), m[0].numpy(), True, 1.0, knots_mm=12) for f, m in zip(hippo_fixed[spline_pairs], hippo_moving[spline_pairs], strict=True)]
+hippo_fields["affine, then B-spline"] = torch.tensor(np.stack([field for field, _ in splines])).float()
+hippo_dice = {"no registration": part_dice(moving_parts, goal_parts)}
+for name, field in hippo_fields.items():
+    hippo_dice[name] = part_dice(pull(moving_parts[: len(field)], field, 1.0), goal_parts[: len(field)])
+hippo_gain = {name: dice - hippo_dice["no registration"][: len(dice)] for name, dice in hippo_dice.items() if name != "no registration"}
+
+print(f"{'':30s} pairs   Dice    over no registration        folded    Dice of the first {spline_count} pairs")
 for name, dice in hippo_dice.items():
+    gain = " " * 25 if name not in hippo_gain else "{:+.3f} ({:+.3f} to {:+.3f})".format(hippo_gain[name].mean(), *boot_interval(hippo_gain[name]))
     folds = folded_share(hippo_fields[name], 1.0).mean() if name in hippo_fields else 0.0
-    gain = "" if name not in hippo_gain else "   over affine {:+.3f} ({:+.3f} to {:+.3f})".format(hippo_gain[name].mean(), *boot_interval(hippo_gain[name]))
-    print(f"{name:42s} Dice {dice.mean():.3f}   folded {folds:.3%}{gain}   first {spline_count} pairs {dice[:spline_count].mean():.3f}")
-print(f"{'affine, then B-spline':42s} first {spline_count} pairs {spline_dice.mean():.3f}, {np.mean([s for _, s in splines]):.1f} s a pair")
-assert boot_interval(hippo_dice["affine"] - hippo_dice["no registration"])[0] > 0, "affine registration should bring the parts onto each other"
-assert max(folded_share(u, 1.0).mean() for u in hippo_fields.values()) < 0.001, "less than 0.1 % of the field should fold"
+    print(f"{name:30s} {len(dice):4d}   {dice.mean():.3f}   {gain}   {folds:8.3%}   {dice[spline_pairs].mean():.3f}")
+for name in hippo_nets:
+    over_affine = hippo_dice[name] - hippo_dice["affine"]
+    print("{}, over affine: {:+.3f} ({:+.3f} to {:+.3f})".format(name, over_affine.mean(), *boot_interval(over_affine)))
+for name in (*hippo_nets, "affine"):
+    assert boot_interval(hippo_gain[name])[0] > 0, f"{name}: the parts should lie better on each other than before"
+assert max(folded_share(hippo_fields[name], 1.0).mean() for name in hippo_nets) < 0.001, "less than 0.1 % of the networks' fields should fold"
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(1, 4, figsize=(10, 4.2), layout="constrained")
-middle = 16
+fig, axes = plt.subplots(1, 5, figsize=(11, 4), layout="constrained")
+sagittal = CROP[0] // 2
 panels = {"fixed": (hippo_fixed[0, 0], goal_parts[0]), "moving": (hippo_moving[0, 0], moving_parts[0])}
-for name in ("affine", "affine, then network"):
+for name in ("network", "network, labels in training", "affine"):
     panels[name] = (pull(hippo_moving[:1], hippo_fields[name][:1], 1.0)[0, 0], pull(moving_parts[:1], hippo_fields[name][:1], 1.0)[0])
 for ax, (name, (volume, label)) in zip(axes, panels.items(), strict=True):
-    ax.imshow(volume[middle].T, origin="lower", vmin=0, vmax=1)
+    ax.imshow(volume[sagittal].T, origin="lower", vmin=0, vmax=1)
     for part, (color, line) in enumerate(((show.PALETTE[1], "-"), (show.PALETTE[5], "--")), start=1):
-        ax.contour(label.argmax(0)[middle].T == part, levels=[0.5], colors=[color], linestyles=line, linewidths=1.5)
-    ax.contour(goal_parts[0].argmax(0)[middle].T > 0, levels=[0.5], colors="white", linewidths=1, linestyles=":")
-    ax.set_title(name, fontsize=9)
+        ax.contour(label.argmax(0)[sagittal].T == part, levels=[0.5], colors=[color], linestyles=line, linewidths=1.5)
+    ax.contour(goal_parts[0].argmax(0)[sagittal].T > 0, levels=[0.5], colors="white", linewidths=1, linestyles=":")
+    ax.set_title(name.replace(", ", ",\n"), fontsize=9)
     ax.set_axis_off()
-show.figure(fig, alt="A sagittal slice of the fixed patient, the moving one, and the moving one after affine registration and after the network; outlines of the anterior part (solid) and the posterior one (dashed), and dotted in white the fixed patient's hippocampus")
+show.figure(fig, alt="A sagittal slice of the fixed patient, the moving one, and the moving one after the network, after the network with labels in training, and after affine registration; outlines of the anterior part (solid) and the posterior one (dashed), and dotted in white the fixed patient's hippocampus")
 
 # %% [markdown]
-# An honest table, and not a flattering one. Most of what is to be gained is *affine*, in a fifth of a second. What the networks add, printed with its interval, is small or nothing after some hundred steps of training; from images alone it may even be a loss. Two hippocampi differ in their neighbours, vessels and fluid, and where a
-# border is drawn has more to do with the protocol than with the grey values. Published networks train for days. Without the affine line in the table, the step from "no registration" would have looked like a success of the network: always print the simple method beside yours.
+# Both networks learned: on patients whom they never saw the parts lie better on each other than before, and the interval of the gain excludes 0. Labels in training help, since they say which borders matter to us. Now read the line of the affine transform. Twelve numbers, found for each pair in a fraction of a second and without any
+# training: whether the networks reach them, the lines "over affine" say. Much of what differs between two such crops is position, turn and size, and a network has to learn from examples what the affine transform has built in. A paper that shows only "before" and "network" hides this. Always print the simple method beside yours.
 #
-# The second network had the **labels of the training patients** in its loss (weakly supervised, Hu and others, Medical Image Analysis 2018). At test time it sees images only, as the first one does. Labels tell it which borders matter to us. Mind what such a network is then graded on: the overlap of just the structures that it was trained to overlap. It says nothing about the tissue between.
+# And mind what the second network is graded on: the overlap of just the structures that it was trained to overlap. It says nothing about the tissue between.
 
 # %% [markdown]
 # **Checkpoint.** A colleague's network for registering liver scans reaches a Dice of 0.97 between the warped and the drawn liver, and a local correlation better than that of any published method. He found the field too stiff, and set $\lambda$ to 0. The fields shall be used to carry the outlines of small metastases from the scan before to the scan after chemotherapy. What do you ask him to measure?
@@ -2638,7 +2669,7 @@ assert torch.allclose(torch.as_tensor(upsample_field(u55.clone(), (1, 1))).float
 # **Predict before you run.** As $\lambda$ falls from 3 to 0, does the error fall too? Where does the direct field begin to fold, and does the flow?
 
 # %% tags=["demo"]
-def refine(v: torch.Tensor, to_field, fixed: torch.Tensor, moving: torch.Tensor, iterations: int, weight: float, node: float, power: int = 1) -> dict[int, torch.Tensor]:
+def refine(v: torch.Tensor, to_field, fixed: torch.Tensor, moving: torch.Tensor, iterations: int, weight: float, node: float, power: int = 1, pixel: float = PIXEL_MM) -> dict[int, torch.Tensor]:
     """Instance optimisation: Adam on each pair's own field or velocity v; the fields (N, d, *S) in mm after 0, 1, 2, 4, 8 ... iterations."""
     v, kept = v.clone().requires_grad_(), {}
     optimizer = torch.optim.Adam([v], lr=0.4)
@@ -2646,7 +2677,7 @@ def refine(v: torch.Tensor, to_field, fixed: torch.Tensor, moving: torch.Tensor,
         u = to_field(v)
         if k == iterations or k & (k - 1) == 0:
             kept[k] = u.detach().clone()
-        likeness = local_correlation(fixed, pull(moving.expand_as(fixed), u)).pow(power).mean()
+        likeness = local_correlation(fixed, pull(moving.expand_as(fixed), u, pixel)).pow(power).mean()
         optimizer.zero_grad()
         (len(v) * (1 - likeness + weight * slopes(v, node))).backward()
         optimizer.step()
@@ -2847,6 +2878,37 @@ for name in pair_errors:
 # %% [markdown]
 # The left panel shows what amortising means: the training has paid in advance for the first iterations of every pair to come. With many iterations both starts meet. The right panel is the honest summary of the lecture: no point is best in both directions. The network alone is the fastest by far, and the least exact of what bends; some iterations on the pair, from its start, are as exact as B-splines or more so, in a fraction
 # of their time. (That is a fair fight only in part: our iterations run in torch on this loss, SimpleITK's on another.) And two costs are not in the panel: the training (minutes here, days for volumes), and that a network knows only what it was trained on, while the classical method doesn't care whether it is given a brain or a knee.
+
+# %% [markdown]
+# Back to the hippocampus. The networks of 5.4 gave each pair of test patients a start; the affine transform gives another. Let us go on from each, by iterations on the pair's own images (voxels of 2 mm, the loss of the unsupervised network). No label is used but to measure.
+#
+# **Predict before you run.** Which start is the best one after the iterations: zero, the network's, or the affine one?
+
+# %% tags=["demo"]
+hippo_iterations = run.pick(ci=32, laptop=64)
+with torch.no_grad():
+    hippo_v = hippo_nets["network"](half_fixed.to(device), half_moving.to(device)).cpu()
+half_affine = F.avg_pool3d(pull(hippo_moving, hippo_fields["affine"], 1.0), 2)
+for name, start, source in (("zero", 0 * hippo_v, half_moving), ("network", hippo_v, half_moving), ("affine", 0 * hippo_v, half_affine)):
+    field = enlarge(refine(start, lambda v: flow_along(v, 2.0, times=2), half_fixed, source, hippo_iterations, 0.5, 4.0, pixel=2.0)[hippo_iterations], 2)
+    if name == "affine":
+        field = field + pull(hippo_fields["affine"], field, 1.0)  # first the new field, then the affine one
+    hippo_fields[f"{name} + iterations"], hippo_dice[f"{name} + iterations"] = field, part_dice(pull(moving_parts, field, 1.0), goal_parts)
+
+fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
+for place, (name, dice) in enumerate(hippo_dice.items()):
+    low, high = boot_interval(dice)
+    ax.scatter(np.full(len(dice), place) + np.linspace(-0.15, 0.15, len(dice)), dice, color="0.75", s=10)
+    ax.errorbar(place, dice.mean(), yerr=[[dice.mean() - low], [high - dice.mean()]], fmt="os^DvPX*"[place], color=show.PALETTE[place % 7 + (place % 7 == 0)], capsize=4, markersize=7)
+    if "iterations" in name:
+        gain = hippo_dice[name] - hippo_dice[name.split(" + ")[0] if "zero" not in name else "no registration"]
+        print("{:22s} Dice {:.3f}, over its start {:+.3f} ({:+.3f} to {:+.3f}), folded {:.3%}".format(name, dice.mean(), gain.mean(), *boot_interval(gain), folded_share(hippo_fields[name], 1.0).mean()))
+ax.set_xticks(range(len(hippo_dice)), [f"{name}\n({len(dice)} pairs)" for name, dice in hippo_dice.items()], rotation=40, ha="right", fontsize=8)
+ax.set(ylabel="Dice, mean of both parts")
+show.figure(fig, alt="Dice of each pair, grey, and its mean with an interval: without registration, after the two networks, the affine transform, B-splines, and after iterations on the pair from zero, from the network and from the affine transform")
+
+# %% [markdown]
+# So much a pair's own iterations give, and so much the start decides. Dice is not what they optimise: more likeness of the images is more overlap only as far as the border that the reader drew can be seen in them. Where an interval "over its start" includes 0, the iterations made the images more alike, and the organs not.
 
 # %% [markdown]
 # ### Foundation models for registration: train on everything, or on nothing real
