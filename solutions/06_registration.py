@@ -1434,7 +1434,7 @@ def folded_share(u: torch.Tensor, pixel: float = PIXEL_MM) -> np.ndarray:
 
 
 train_brains, _, train_masks = brain_cohort(range(1000, 1000 + run.pick(ci=120, laptop=300)))
-val_brains, val_truth, val_masks = brain_cohort(range(2000, 2000 + run.pick(ci=5, laptop=16)))
+val_brains, val_truth, val_masks = brain_cohort(range(2000, 2000 + run.pick(ci=5, laptop=12)))
 test_brains, test_truth, test_masks = brain_cohort(range(3000, 3000 + run.pick(ci=8, laptop=24)))
 atlas = brain_cohort([0], variation=0.0)[0]
 identity_error = mm_error(torch.zeros_like(test_truth), test_truth, test_masks)
@@ -1521,7 +1521,7 @@ def found_by(net: nn.Module, fixed: torch.Tensor, moving: torch.Tensor, to_field
     return to_field(net(fixed.to(device), moving.expand_as(fixed).to(device))).cpu()
 
 # %% tags=["demo"]
-supervised_steps = run.pick(ci=240, laptop=700)
+supervised_steps = run.pick(ci=240, laptop=600)
 wide_net, narrow_net = (train_on_truth(mm, run.seed, supervised_steps) for mm in (12.0, 3.0))
 wide_u, narrow_u = (found_by(net, test_brains, atlas) for net in (wide_net, narrow_net))
 wide_error, narrow_error = (mm_error(u, test_truth, test_masks) for u in (wide_u, narrow_u))
@@ -1928,7 +1928,7 @@ print(f"largest difference between MONAI's flow and this one: {disagreement:.1e}
 assert disagreement < 1e-3, "two ways of scaling and squaring should agree"
 
 # %% tags=["demo"]
-unsupervised_steps = run.pick(ci=180, laptop=700)
+unsupervised_steps = run.pick(ci=180, laptop=500)
 flow_net = train_on_images(flow_along, 0.1, run.seed, unsupervised_steps)
 direct_net = train_on_images(enlarge, 0.1, run.seed, unsupervised_steps)
 
@@ -2438,7 +2438,7 @@ def train_on_hippocampi(label_weight: float, seed: int, steps: int) -> OrganNet:
     return descend(net, loss_of, steps, peak=2e-3)
 
 
-hippo_steps = run.pick(ci=150, laptop=600)
+hippo_steps = run.pick(ci=200, laptop=500)
 hippo_nets = {"network": train_on_hippocampi(0.0, run.seed, hippo_steps), "network, labels in training": train_on_hippocampi(1.0, run.seed, hippo_steps)}
 
 # %% tags=["demo"]
@@ -2684,7 +2684,7 @@ def refine(v: torch.Tensor, to_field, fixed: torch.Tensor, moving: torch.Tensor,
 
 
 lambda_values, lambda_rows = run.pick(ci=(0.0, 0.03, 0.3, 1.0, 3.0), laptop=(0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)), []
-lambda_iterations = run.pick(ci=50, laptop=100)
+lambda_iterations = run.pick(ci=50, laptop=80)
 ways = {"direct": lambda v: enlarge(v, 2), "flow": lambda v: flow_along(v, times=2)}
 for kind, to_field in ways.items():
     for weight in lambda_values:
