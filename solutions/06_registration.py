@@ -2400,9 +2400,6 @@ partner = torch.arange(len(hippo_images["test"])).roll(-1)  # the moving patient
 print({split: f"{len(x)} patients" for split, x in hippo_images.items()}, f"grid {CROP} of 1 mm")
 
 # %% tags=["demo"]
-import copy
-
-
 class OrganNet(nn.Module):
     """(fixed, moving), each (B, 1, *S) -> a velocity (B, 3, *S/2) in mm: a small U-Net that stops at half the resolution."""
 
@@ -2424,6 +2421,9 @@ class OrganNet(nn.Module):
         quarter = self.to_quarter(half)
         x = self.up_quarter(torch.cat([F.interpolate(self.to_eighth(quarter), quarter.shape[2:], mode="trilinear"), quarter], 1))
         return 4 * self.out(self.up_half(torch.cat([F.interpolate(x, half.shape[2:], mode="trilinear"), half], 1)))
+
+# %% tags=["demo"]
+import copy
 
 
 def train_on_hippocampi(net: OrganNet, label_weight: float, seed: int, steps: int) -> OrganNet:
