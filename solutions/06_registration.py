@@ -1762,9 +1762,9 @@ else:
 #
 # Networks think in voxels, surgeons in millimetres. Write `endpoint_error(predicted, truth, mask, spacing)`: the mean over the mask's voxels of the distance between the points to which both fields send a voxel,
 #
-# $$\mathrm{EPE} = \frac{1}{|M|} \sum_{x \in M} \lVert S\,(\hat u(x) - u(x)) \rVert_2, \qquad S = \mathrm{diag}(\text{spacing}),$$
+# $$\mathrm{EPE} = \frac{1}{|\Omega|} \sum_{x \in \Omega} \lVert S\,(\hat u(x) - u(x)) \rVert_2, \qquad S = \mathrm{diag}(\text{spacing}),$$
 #
-# with both fields in voxels. Outside the mask nothing is known: the truth may be `nan` there. In air there is nothing to align, and half of an image is air.
+# with $\Omega$ the mask and both fields in voxels. Outside the mask nothing is known: the truth may be `nan` there. In air there is nothing to align, and half of an image is air.
 #
 # <details><summary>Hint 1: the idea</summary>Difference, to mm along each axis, length of each vector, mean over the mask. In that order.</details>
 # <details><summary>Hint 2: what to call</summary><code>np.reshape(spacing, (-1, 1, 1))</code> (one more 1 in 3-D) multiplies each component by its own spacing; <code>distance[mask]</code> leaves out what isn't known.</details>
