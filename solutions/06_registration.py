@@ -1232,7 +1232,7 @@ assert arrived["network"][:, 0].mean() > 0.7, "from 8 mm the learned similarity 
 # %% [markdown]
 # An honest order:
 #
-# - **T1 and T2: MI needs no help.** Its capture range on the whole slice is the largest, and on the same patches it is no smaller than the network's. The two contrasts come from the same three tissues, so one value nearly fixes the other: just what a joint histogram can learn from the pair itself, without training.
+# - **T1 and T2: MI needs no help.** Its capture range on the whole slice is the largest (35 mm is as far as we looked), and on the same patches it is no smaller than the network's. The two contrasts come from the same three tissues, so one value nearly fixes the other: just what a joint histogram can learn from the pair itself, without training.
 # - **T1 and echoes: the network leads clearly on the same patches.** An echo tells of an *edge*; the value of a single T1 pixel doesn't say whether there is one. MI sees pixels, the network sees shapes. From the whole slice MI recovers much of the range, since it has more pixels to count; but its summit is flat, and a climber often stops beside the truth. A local registration never has so many pixels.
 # - **No similarity of patches reaches beyond the patch.** The hills end at about half its width. That is why every method goes from coarse to fine.
 #
@@ -1540,7 +1540,7 @@ def error_by_length(u: torch.Tensor, edges: np.ndarray) -> np.ndarray:
 
 
 length_edges = np.arange(0, 10.1, 1)
-fig, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained", width_ratios=[1.2, 1])
+fig, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained", width_ratios=[1.2, 1])
 for k, (name, one_u) in enumerate((("trained up to 12 mm", wide_u), ("trained up to 3 mm", narrow_u))):
     axes[0].plot(length_edges[:-1] + 0.5, error_by_length(one_u, length_edges), "os"[k] + "-", color=show.PALETTE[k], label=name)
 axes[0].plot(length_edges[:-1] + 0.5, length_edges[:-1] + 0.5, ":", color="black", label="no registration")
@@ -1551,7 +1551,7 @@ grid_rows, grid_columns = np.indices((SIDE, SIDE))
 axes[1].imshow(test_brains[0, 0], vmin=0, vmax=1.2)
 for k, (name, one_u) in enumerate((("true", test_truth), ("network", wide_u))):
     down, right = np.where(test_masks[0], one_u[0].numpy(), np.nan)
-    axes[1].quiver(grid_columns[every_sixth], grid_rows[every_sixth], (right / PIXEL_MM)[every_sixth], (down / PIXEL_MM)[every_sixth], angles="xy", scale_units="xy", scale=0.5, width=[0.007, 0.003][k], color=show.PALETTE[[1, 5][k]], label=name)
+    axes[1].quiver(grid_columns[every_sixth], grid_rows[every_sixth], (right / PIXEL_MM)[every_sixth], (down / PIXEL_MM)[every_sixth], angles="xy", scale_units="xy", scale=0.5, width=[0.010, 0.005][k], color=show.PALETTE[[1, 5][k]], label=name)
 axes[1].set_axis_off()
 axes[1].set_title("one test subject, arrows twice as long", fontsize=9)
 axes[1].legend(loc="lower center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=9)
@@ -2564,7 +2564,7 @@ show.figure(fig, alt="End-point error over the shift of the head, for one, two a
 assert shift_errors["affine, then 1"][-1].mean() < shift_errors[1][-1].mean(), "an affine registration first should help where the head lies far off"
 
 # %% [markdown]
-# Where one pass goes in the right direction, further passes go on, for a multiple of a small time. Where it doesn't, trying again is no help: beyond the motion that a network can recognise, it must be brought nearer first. An affine registration first costs a tenth of a second and removes what is *simple* about large motion; this is why nearly every published network
+# Where one pass goes in the right direction and stops too early, further passes go on, for a multiple of a small time. Where nothing is left to find, each further pass only adds an error of its own: look at a shift of 0. And where one pass fails, trying again is no help: beyond the motion that a network can recognise, it must be brought nearer first. An affine registration first costs a tenth of a second and removes what is *simple* about large motion; this is why nearly every published network
 # asks for it. For large motion that is not affine (breathing, bowel) one works from coarse to fine: find the field on a small image, carry it up, correct it. For that a field must change its grid.
 
 # %% [markdown]
