@@ -2490,17 +2490,18 @@ for name in (*hippo_nets, "affine"):
 assert max(folded_share(hippo_fields[name], 1.0).mean() for name in hippo_nets) < 0.001, "less than 0.1 % of the networks' fields should fold"
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(1, 5, figsize=(11, 4), layout="constrained")
+fig, axes = plt.subplots(2, 3, figsize=(10, 4.6), layout="constrained")
 sagittal = CROP[0] // 2
 panels = {"fixed": (hippo_fixed[0, 0], goal_parts[0]), "moving": (hippo_moving[0, 0], moving_parts[0])}
 for name in ("network", "network, labels in training", "affine"):
     panels[name] = (pull(hippo_moving[:1], hippo_fields[name][:1], 1.0)[0, 0], pull(moving_parts[:1], hippo_fields[name][:1], 1.0)[0])
-for ax, (name, (volume, label)) in zip(axes, panels.items(), strict=True):
+for ax, (name, (volume, label)) in zip(axes.flat, panels.items(), strict=False):
     ax.imshow(volume[sagittal].T, origin="lower", vmin=0, vmax=1)
     for part, (color, line) in enumerate(((show.PALETTE[1], "-"), (show.PALETTE[5], "--")), start=1):
         ax.contour(label.argmax(0)[sagittal].T == part, levels=[0.5], colors=[color], linestyles=line, linewidths=1.5)
     ax.contour(goal_parts[0].argmax(0)[sagittal].T > 0, levels=[0.5], colors="white", linewidths=1, linestyles=":")
-    ax.set_title(name.replace(", ", ",\n"), fontsize=9)
+    ax.set_title(name, fontsize=9)
+for ax in axes.flat:
     ax.set_axis_off()
 show.figure(fig, alt="A sagittal slice of the fixed patient, the moving one, and the moving one after the network, after the network with labels in training, and after affine registration; outlines of the anterior part (solid) and the posterior one (dashed), and dotted in white the fixed patient's hippocampus")
 
@@ -2907,7 +2908,7 @@ fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 for place, (name, dice) in enumerate(hippo_dice.items()):
     low, high = boot_interval(dice)
     ax.scatter(np.full(len(dice), place) + np.linspace(-0.15, 0.15, len(dice)), dice, color="0.75", s=10)
-    ax.errorbar(place, dice.mean(), yerr=[[dice.mean() - low], [high - dice.mean()]], fmt="os^DvPX*"[place], color=show.PALETTE[place % 7 + (place % 7 == 0)], capsize=4, markersize=7)
+    ax.errorbar(place, dice.mean(), yerr=[[dice.mean() - low], [high - dice.mean()]], fmt="os^DvPX*"[place], color=show.PALETTE[[7, 0, 2, 3, 4, 7, 0, 3][place]], capsize=4, markersize=7)
     if "iterations" in name:
         gain = hippo_dice[name] - hippo_dice[name.split(" + ")[0] if "zero" not in name else "no registration"]
         print("{:22s} Dice {:.3f}, over its start {:+.3f} ({:+.3f} to {:+.3f}), folded {:.3%}".format(name, dice.mean(), gain.mean(), *boot_interval(gain), folded_share(hippo_fields[name], 1.0).mean()))
