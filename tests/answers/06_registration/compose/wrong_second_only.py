@@ -1,0 +1,5 @@
+# expect: compose-value: add the way that u has gone
+def compose(u: np.ndarray, w: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+    if u.shape != w.shape:
+        raise ValueError("the fields live on different grids")
+    return np.stack([simulate.warp(c, u, spacing=spacing) for c in w])

@@ -1,0 +1,10 @@
+# expect: smooth-field-amplitude: the field is in mm
+from scipy import ndimage
+
+
+def smooth_field(shape: tuple[int, ...], amplitude: float, smoothness: float, spacing: tuple[float, ...], seed: int) -> np.ndarray:
+    if amplitude < 0 or smoothness <= 0 or min(spacing) <= 0:
+        raise ValueError("no such field")
+    rng = np.random.default_rng(seed)
+    u = np.stack([ndimage.gaussian_filter(rng.standard_normal(shape), smoothness / np.asarray(spacing, float)) for _ in shape])
+    return u / np.reshape(spacing, [-1] + [1] * len(shape)) * amplitude / np.sqrt((u**2).sum(0)).max()

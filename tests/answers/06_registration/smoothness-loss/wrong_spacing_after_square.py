@@ -1,0 +1,6 @@
+# expect: smoothness-loss-spacing: *before* you square
+def smoothness_loss(moved: torch.Tensor, u: torch.Tensor, spacing: tuple[float, ...]) -> torch.Tensor:
+    d = u.ndim - 2
+    if u.shape[1] != d or len(spacing) != d:
+        raise ValueError("components, axes and spacing don't fit")
+    return sum((u.diff(dim=2 + j).square() / spacing[j]).sum(dim=1).mean() for j in range(d))
