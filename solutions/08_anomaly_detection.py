@@ -645,14 +645,14 @@ def new_coder(latent: int, variational: bool, seed: int) -> SliceCoder:
 
 
 class Cleaner(nn.Module):
-    """MONAI's U-Net estimates the noise, and what remains is the clean slice (B, 1, H, W)."""
+    """MONAI's U-Net estimates the noise, and what remains is the clean slice (B, 1, H, W). Four neighbours are four channels, which is cheaper."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.noise = UNet(2, 1, 1, channels=(8, 16, 32), strides=(2, 2), norm="batch")
+        self.noise = UNet(2, 4, 4, channels=(24, 48, 96), strides=(1, 2), norm="batch")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x - self.noise(x)
+        return x - F.pixel_shuffle(self.noise(F.pixel_unshuffle(x, 2)), 2)
 
 
 def new_denoiser(seed: int) -> Cleaner:
@@ -660,7 +660,7 @@ def new_denoiser(seed: int) -> Cleaner:
     return Cleaner().to(device)
 
 
-coder_steps = run.pick(ci=200, laptop=700)
+coder_steps, cleaner_steps = run.pick(ci=200, laptop=700), run.pick(ci=350, laptop=1200)
 healthy_images = cohort["train"].images
 recipes = {
     "autoencoder, d=16": (lambda s: new_coder(16, False, s), coder_loss),
@@ -668,7 +668,13 @@ recipes = {
     "VAE, d=64": (lambda s: new_coder(64, True, s), coder_loss),
     "denoising network": (new_denoiser, denoising_loss),
 }
-restorers = {name: fit_to_healthy(make(SEED), loss_of, healthy_images, coder_steps, SEED) for name, (make, loss_of) in recipes.items()}
+
+
+def steps_of(name: str) -> int:
+    return cleaner_steps if name == "denoising network" else coder_steps
+
+
+restorers = {name: fit_to_healthy(make(SEED), loss_of, healthy_images, steps_of(name), SEED) for name, (make, loss_of) in recipes.items()}
 for name, net in restorers.items():
     enter_map(name, lambda x, net=net: (x - reconstruct(net, x)).abs()[:, 0].numpy())
 
@@ -689,7 +695,7 @@ spoiled = val_images + patchy_noise(val_images)
 error_spoiled, error_cleaned = error_in_brain(spoiled), error_in_brain(reconstruct(restorers["denoising network"], spoiled))
 print(f"slices with patchy noise {error_spoiled:.3f}; after the denoising network {error_cleaned:.3f}. The scanner's noise alone is 0.04")
 assert val_error["autoencoder, d=256"] < 0.8 * val_error["the mean training slice"], "the autoencoder should draw each subject better than the mean slice does"
-assert error_cleaned < 0.8 * error_spoiled, "the network should have learned to remove the noise"
+assert error_cleaned < 0.75 * error_spoiled, "the network should have learned to remove the noise"
 
 # %% tags=["demo"]
 healthy_limit = float(np.quantile(cohort["val"].images[:, 0].numpy()[cohort["val"].brain], 0.99))
@@ -730,7 +736,7 @@ seed_auc = {name: {group: [] for group in TEST_GROUPS} for name in rivals}
 for name in rivals:
     make, loss_of = recipes[name]
     for seed in [SEED, *[SEED + s for s in seeds]]:
-        net = restorers[name] if seed == SEED else fit_to_healthy(make(seed), loss_of, healthy_images, coder_steps, seed)
+        net = restorers[name] if seed == SEED else fit_to_healthy(make(seed), loss_of, healthy_images, steps_of(name), seed)
         score = {g: slice_scores((cohort[g].images - reconstruct(net, cohort[g].images)).abs()[:, 0].numpy(), cohort[g].brain) for g in ["test healthy", *TEST_GROUPS]}
         for group in TEST_GROUPS:
             seed_auc[name][group].append(auroc_interval(score["test healthy"], score[group], draws=2)[0])
@@ -1901,7 +1907,7 @@ for name, (area, low, high) in sorted(mirror_area.items(), key=lambda item: -ite
     print(f"mirrored brains, {name:28s} AUROC {area:.2f} [{low:.2f}, {high:.2f}]", "" if low > 0.5 else "  the interval reaches 0.5")
 
 # %% [markdown]
-# MIRRORTEXT
+# Read the list from the top.
 #
 # ### Subtle anomalies
 #
