@@ -1189,12 +1189,12 @@ show.figure(fig, alt="Test AUROC with intervals of three trivial scores and of s
 #
 # ### What reconstruction misses
 #
-# Go back to the table, to the column `semantic`. The denoising network looks at a few centimetres at a time. Every such window of a brain with a shifted midline is plausible, so it draws the slice faithfully: it is near the coin. A network with one code for the whole slice is not blind to arrangement: it draws a ventricle where ventricles mostly are, and the residual shows
+# It is often said that reconstruction misses semantic anomalies, since their pixels are plausible. Go back to the table, to the column `semantic`, with its intervals. Autoencoders and VAE do *not* miss what we planted; only some kinds of hindrance are blind to it. The denoising network looks at a few centimetres at a time. Every such window of a brain with a shifted midline is plausible, so it draws the slice faithfully, and is the weakest of the four here. A network with one code for the whole slice is not blind to arrangement: it draws a ventricle where ventricles mostly are, and the residual shows
 # where this one isn't. But so does the mean slice, which has no parameters: the paired intervals above say whether the network adds anything to it. And neither of them *knows* that the midline is pushed aside. To them it is many wrong pixels, the same as an unusual pattern of folds in a healthy person; at a prevalence of 5 % most alarms are such folds.
 #
 # Errors go the other way, too: a texture that is smoother than normal, such as a blurred border, is *easier* to draw than healthy tissue. A small residual is no certificate of health. Section 7.3 looks for other ways to score.
 #
-# One thing must be said aloud. The sizes, steps and noise of these recipes were settled by us on simulated subjects, and we know what the simulator plants. A hospital that doesn't know its anomalies can't settle them that way.
+# One thing must be said aloud. The sizes, steps and noise of these recipes were settled by us on simulated subjects, and we know what the simulator plants. (The test groups are other subjects, drawn after the recipes were fixed; but the kinds of anomalies are the same.) A hospital that doesn't know its anomalies can't settle them that way.
 #
 # **Checkpoint.** A start-up shows an autoencoder with pixel AP 0.5 on MS lesions in FLAIR, trained on healthy volunteers from another scanner. Which two numbers do you ask for, and which anomaly would you plant in a demonstration?
 #
@@ -1908,7 +1908,8 @@ for name, (area, low, high) in sorted(mirror_area.items(), key=lambda item: -ite
     print(f"mirrored brains, {name:28s} AUROC {area:.2f} [{low:.2f}, {high:.2f}]", "" if low > 0.5 else "  the interval reaches 0.5")
 
 # %% [markdown]
-# Read the list from the top.
+# Read each figure beside the same method's figure for the planted arrangements, in the column `semantic` of the whole table. To notice a mirrored study, a method has to know the small differences between left and right that healthy heads share. A Gaussian at each place or one code for the whole slice *may* hold them; brightness is the same in a
+# mirror, pixel for pixel. Where the interval reaches 0.5, the study has passed unnoticed. And no map shows where it is wrong, since no place is: this anomaly belongs to the whole image, and a better detector would be told what to compare (left with right, or the header with the anatomy).
 #
 # ### Subtle anomalies
 #
@@ -2392,7 +2393,7 @@ assert 0.08 < called.mean() < 0.115, f"on scores of another distribution {called
 #
 # ### Open problems
 #
-# - **Semantic anomalies.** Look at the third panel of the whole table again. Features with a wide view see our planted ones, which are gross: one ventricle much too large, a midline pushed by 6 to 10 mm. A mirrored organ, a missing structure or one too many are harder. A comparison of left with right, a segmentation with its volumes, or a registration's deformation may then be a better detector than any map of pixels. Ruff and others (2021) set out the difference.
+# - **Semantic anomalies.** Look at the third panel of the whole table again. Features with a wide view see our planted ones, which are gross: one ventricle much too large, a midline pushed by 6 to 10 mm. A mirrored study leaves less to see, and so would a small structure that is missing. A comparison of left with right, a segmentation with its volumes, or a registration's deformation may then be a better detector than any map of pixels. Ruff and others (2021) set out the difference.
 # - **Evaluation.** The MOOD challenge (Zimmerer and others, IEEE TMI 2022) keeps its anomalies secret and gives no labels, so that nobody can choose a threshold on them. Few studies do as much. Lagogiannis and others (IEEE TMI 2024) compared many methods on the same brain data, and found the order to depend on pathology and data.
 # - **Which normal?** Normal at 20 is not normal at 80. A detector that learned from young volunteers finds age. Report scores by age, sex and scanner; condition on them if you can.
 # - **Healthy only is a label.** Somebody must look at each "healthy" scan, or the training set holds the disease at its prevalence. A nearest-neighbour bank is the most easily poisoned: one sick patient in the bank makes that disease normal.
