@@ -1463,7 +1463,7 @@ for name, nets in finders.items():
     assert min(learned) > 1.3 * chance, f"{name} has not learned to find its own patches"
 
 # %% [markdown]
-# The pretext task is learned: planted patches of new subjects are found well above chance. What that is worth on anomalies that nobody planted in training is another question, and the groups answer it differently. Each task sees what resembles its patches. A bright lesion is invisible to FPI, for no healthy guest is that bright, and nothing ever told the network that brightness is foreign;
+# The pretext task is learned: planted patches of new subjects are found well above chance. What that is worth on anomalies that nobody planted in training is another question, and the groups answer it differently. Each task sees what resembles its patches. A bright lesion is hard to see for FPI, for no healthy guest is that bright, and nothing ever told the network that brightness is foreign;
 # a misplaced midline is what both tasks practise. That is the catch of the whole family: the designer of the patches has, without meaning to, described the diseases that will be found.
 #
 # ### Borrowed features: a Gaussian at every place
@@ -1573,7 +1573,7 @@ feature_table = table_of({name: board[name] for name in ("FPI", "CutPaste", "PaD
 # %% [markdown]
 # Three things to read off.
 #
-# - **Borrowed features see what reconstruction finds hard**: texture, and also arrangement. The bank has forgotten places, but its patches are not small: a unit of the ninth block looks at most of the slice, so "patch" here means a place *in its surroundings*. The Gaussian knows the place in addition.
+# - **Borrowed features answer to texture and to arrangement.** Hold their rows against those of the reconstructions in section 7.2, with the intervals. The bank has forgotten places, but its patches are not small: a unit of the ninth block looks at most of the slice, so "patch" here means a place *in its surroundings*. The Gaussian knows the place in addition.
 # - **On bright lesions brightness is hard to beat**, and in *where* (pixel AP) it is far ahead. A grid of 16 x 16 places, smoothed, can ring for the right slice and still paint a blob much larger than the lesion. Image AUROC and pixel AP answer different questions.
 # - **The core-set** is printed beside random thinning. Compare the worst distances before you believe that the clever choice matters at this size of bank.
 
@@ -2078,7 +2078,7 @@ assert max(site_alarms[name]["own, new people"][0] for name in site_alarms) < 0.
 assert max(site_alarms[name][site][0] for name in site_alarms for site in FOREIGN[1:]) > 0.5, "no method was disturbed by any scanner: is the shift too weak to show the point?"
 
 # %% [markdown]
-# On the own scanner the promise of 10 % holds within its interval, for people whom nobody has seen. On others it breaks, for each method in its own way. Find the scanner at which your favourite from the whole table calls most. These people are healthy, and no AUROC of the table above has warned of it, since all its healthy slices come from the
+# On the own scanner the people are new, so the promise of 10 % need not hold exactly: see whether it lies within each interval. On others it breaks, for each method in its own way. Find the scanner at which your favourite from the whole table calls most. These people are healthy, and no AUROC of the table above has warned of it, since all its healthy slices come from the
 # scanner of the training.
 
 # %% [markdown]
@@ -2293,7 +2293,7 @@ assert all(mends[name, site]["recalibrated"][0] < 0.16 for name, site in mends),
 
 # %% [markdown]
 # Hollow marks are the methods as they are, grey ones after normalisation, filled ones after recalibration. On the grey diagonal a method calls sick and healthy alike: it has become a detector of the scanner. Recalibration moves a mark along its method's own ROC curve, to the dotted line, and no further up than the curve is there. Normalisation can move the curve itself: it
-# undoes most of the shading and of the change of contrast, so that false alarms fall while lesions are still found; with noise it is less successful. What neither mends takes data: healthy people of that scanner in the training set. (FPI stays near the diagonal for another reason: it does not see a bright disc at any scanner.)
+# undoes most of the shading and of the change of contrast, so that false alarms fall while lesions are still found; with noise it is less successful. What neither mends takes data: healthy people of that scanner in the training set. (A method may also stay near the diagonal at its own scanner: then it does not see a bright disc anywhere.)
 #
 # What does 10 % mean on a list of a thousand scans a week, at a prevalence of 5 %? About 95 healthy people are called. A detector that finds half of the 50 sick calls 25 of them: of 120 calls one in five is right. So level and sensitivity must be read together with prevalence, as in lecture 4.
 
