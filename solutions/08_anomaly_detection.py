@@ -2293,7 +2293,7 @@ assert all(mends[name, site]["recalibrated"][0] < 0.16 for name, site in mends),
 
 # %% [markdown]
 # Hollow marks are the methods as they are, grey ones after normalisation, filled ones after recalibration. On the grey diagonal a method calls sick and healthy alike: it has become a detector of the scanner. Recalibration moves a mark along its method's own ROC curve, to the dotted line, and no further up than the curve is there. Normalisation can move the curve itself: it
-# undoes most of the shading and of the change of contrast, so that false alarms fall while lesions are still found; with noise it is less successful. What neither mends takes data: healthy people of that scanner in the training set. (A method may also stay near the diagonal at its own scanner: then it does not see a bright disc anywhere.)
+# is made to undo shading and a change of contrast; look whether false alarms fall there while lesions are still found. Against noise it can do little. What neither mends takes data: healthy people of that scanner in the training set. (A method may also stay near the diagonal at its own scanner: then it does not see a bright disc anywhere.)
 #
 # What does 10 % mean on a list of a thousand scans a week, at a prevalence of 5 %? About 95 healthy people are called. A detector that finds half of the 50 sick calls 25 of them: of 120 calls one in five is right. So level and sensitivity must be read together with prevalence, as in lecture 4.
 
