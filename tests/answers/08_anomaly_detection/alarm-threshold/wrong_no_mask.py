@@ -1,0 +1,6 @@
+# expect: alarm-threshold-brain: look at brain pixels only
+def alarm_threshold(maps: np.ndarray, brain: np.ndarray, fpr: float) -> float:
+    if not 0 <= fpr < 1 or not brain.any(axis=(1, 2)).all():
+        raise ValueError("bad input")
+    maxima = maps.max((1, 2))
+    return float(np.sort(maxima)[::-1][int(fpr * len(maxima) + 1e-9)])

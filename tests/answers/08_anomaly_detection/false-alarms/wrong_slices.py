@@ -1,0 +1,10 @@
+# expect: false-alarms-rate: share of slices
+def false_alarms(scores: np.ndarray, subjects: np.ndarray, threshold: float) -> tuple[float, float, float]:
+    if len(scores) == 0 or len(scores) != len(subjects):
+        raise ValueError("give each slice a score and a subject")
+    if np.isnan(scores).any():
+        raise ValueError("a score is nan")
+    called = np.asarray(scores) > threshold
+    n, z, rate = len(called), 1.96, called.mean()
+    middle, half = rate + z**2 / (2 * n), z * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
+    return rate, (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)

@@ -1,0 +1,8 @@
+# expect: fpi-unchanged: compare the mixture with the image
+def foreign_patch(image: np.ndarray, other: np.ndarray, mask: np.ndarray, alpha: float, tolerance: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
+    if not 0 < alpha <= 1:
+        raise ValueError("alpha must lie above 0 and not above 1")
+    if not image.shape == other.shape == mask.shape:
+        raise ValueError("shapes differ")
+    mixed = np.where(mask, (1 - alpha) * image + alpha * other, image)
+    return mixed, np.where(mask & (np.abs(other - image) > tolerance), alpha, 0.0)

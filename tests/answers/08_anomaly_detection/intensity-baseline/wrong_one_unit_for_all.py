@@ -1,0 +1,8 @@
+# expect: intensity-baseline-healthy: depends on the other
+def bright_pixels(healthy: np.ndarray, healthy_brain: np.ndarray, images: np.ndarray, brain: np.ndarray, quantile: float) -> np.ndarray:
+    for masks, slices in ((healthy_brain, healthy), (brain, images)):
+        for one, inside in zip(slices, masks):
+            if not inside.any() or np.median(one[inside]) <= 0:
+                raise ValueError("bad input")
+    limit = np.quantile(healthy[healthy_brain] / np.median(healthy[healthy_brain]), quantile)
+    return (images / np.median(images[brain]) > limit) & brain

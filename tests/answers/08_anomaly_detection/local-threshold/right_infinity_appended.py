@@ -1,0 +1,6 @@
+def local_threshold(scores: np.ndarray, level: float) -> float:
+    if len(scores) == 0 or np.isnan(scores).any() or not 0 < level < 1:
+        raise ValueError("give at least one score, no nan, and a level between 0 and 1")
+    import math
+    ordered = sorted(float(s) for s in scores) + [math.inf]
+    return ordered[math.ceil(len(ordered) * (1 - level)) - 1]

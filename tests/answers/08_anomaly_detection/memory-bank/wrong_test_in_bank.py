@@ -1,0 +1,11 @@
+# expect: memory-bank-nearest: expected 5
+def bank_scores(bank: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if len(bank) == 0 or bank.shape[1] != features.shape[2]:
+        raise ValueError("bank and features don't fit")
+    if not (np.isfinite(bank).all() and np.isfinite(features).all()):
+        raise ValueError("features must be finite")
+    from scipy.spatial.distance import cdist
+    flat = features.reshape(-1, features.shape[2])
+    d = cdist(flat, np.concatenate([bank, flat]))
+    maps = d.min(1).reshape(features.shape[:2])
+    return maps, maps.max(1)

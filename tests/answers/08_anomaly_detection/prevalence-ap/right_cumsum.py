@@ -1,0 +1,11 @@
+def average_precision_at(scores: np.ndarray, labels: np.ndarray, prevalence: float) -> float:
+    scores, labels = np.asarray(scores, dtype=float), np.asarray(labels)
+    if len(np.unique(labels)) < 2 or not np.isfinite(scores).all() or not 0 < prevalence < 1:
+        raise ValueError("bad input")
+    order = np.argsort(-scores, kind="stable")
+    s, y = scores[order], labels[order] == 1
+    tpr, fpr = np.cumsum(y) / y.sum(), np.cumsum(~y) / (~y).sum()
+    last = np.r_[s[1:] != s[:-1], True]
+    tpr, fpr = tpr[last], fpr[last]
+    precision = prevalence * tpr / (prevalence * tpr + (1 - prevalence) * fpr)
+    return np.sum(np.diff(np.r_[0, tpr]) * precision)

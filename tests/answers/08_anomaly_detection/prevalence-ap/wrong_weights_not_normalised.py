@@ -1,0 +1,9 @@
+# expect: prevalence-ap-value: ordinary average precision
+def average_precision_at(scores: np.ndarray, labels: np.ndarray, prevalence: float) -> float:
+    scores, labels = np.asarray(scores, dtype=float), np.asarray(labels)
+    if len(np.unique(labels)) < 2 or not np.isfinite(scores).all() or not 0 < prevalence < 1:
+        raise ValueError("bad input")
+    from sklearn.metrics import average_precision_score
+
+    weight = np.where(labels == 1, prevalence, 1 - prevalence)
+    return float(average_precision_score(labels, scores, sample_weight=weight))
