@@ -902,7 +902,8 @@ class PlaceNet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h = self.stem(x - 1)
         if self.where is not None:
-            self.map = self.where(torch.cat([reduce(h, "b c h w -> b 1 h w", how) for how in ("mean", "max")], 1)).sigmoid()
+            self.score = self.where(torch.cat([reduce(h, "b c h w -> b 1 h w", how) for how in ("mean", "max")], 1))
+            self.map = self.score.sigmoid()
             h = h * self.map
         self.cam = self.head(self.body(h))[:, 0]  # the mean of a linear layer is the linear layer of the mean
         return self.cam.mean((1, 2))
@@ -941,7 +942,7 @@ for attends in (True, False):
         with torch.no_grad():
             place_auc[attends].append(roc_auc_score(place_test_y, place_nets[attends](place_test_x.to(device)).cpu()))
             place_nets[attends](ill_scans.to(device))
-        maps = place_nets[attends].map[:, 0] if attends else place_nets[attends].cam
+        maps = place_nets[attends].score[:, 0] if attends else place_nets[attends].cam  # before the sigmoid, where nothing is rounded to 1
         place_hits[attends].append(points_at(maps.cpu(), small_lesion, small_brain))
 place_rivals = {"by chance": (F.max_pool2d(small_lesion.float(), 3, 1, 1) * small_brain).sum().item() / small_brain.sum().item(),
                 "brightest pixel of FLAIR": points_at(F.avg_pool2d(ill_scans[:, 1:], 2)[:, 0], small_lesion, small_brain),
