@@ -958,7 +958,7 @@ show.row([ill_scans[one, 1], place_nets[True].map[one, 0].cpu(), place_nets[Fals
 assert min(np.mean(place_auc[True]), np.mean(place_auc[False])) > 0.75, "both networks should learn to tell scans with lesions from scans without"
 
 # %% [markdown]
-# Both networks solve the task, and one of them with a map that looks like attention. Yet its brightest place lies on a lesion about as rarely as chance would have it, and from seed to seed the share changes widely. Nothing in the training asks the attention map to be narrow, or to be high on lesions rather than on what surely is none: it may open wide areas and leave the rest to the layers behind it.
+# Both networks solve the task, and one of them with a map that looks like attention. Compare where it points with chance, with its rivals and from seed to seed before you believe it. Nothing in the training asks the attention map to be narrow, or to be high on lesions rather than on what surely is none: it may open wide areas and leave the rest to the layers behind it.
 # The activation map is bound more tightly, because the logit *is* its mean: what it doesn't show does not count. And a rule that knows what a lesion is needs no network at all. So: a map that is a by-product explains nothing until it has been tested against planted truth, and against a rule.
 
 # %% [markdown]
