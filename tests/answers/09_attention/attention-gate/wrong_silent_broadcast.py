@@ -1,0 +1,8 @@
+# expect: attention-gate-coarse: opens the other
+def attention_gate(
+    x: torch.Tensor, g: torch.Tensor, wx: torch.Tensor, wg: torch.Tensor, b: torch.Tensor, psi: torch.Tensor, c: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    fine = torch.nn.functional.interpolate(g, size=x.shape[2:], mode="bilinear", align_corners=False)
+    joined = torch.relu(torch.einsum("fc,bchw->bfhw", wx, x) + torch.einsum("fd,bdhw->bfhw", wg, fine) + b[:, None, None])
+    alpha = torch.sigmoid(torch.einsum("f,bfhw->bhw", psi, joined) + c)[:, None]
+    return x * alpha, alpha

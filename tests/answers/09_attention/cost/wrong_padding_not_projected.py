@@ -1,0 +1,7 @@
+# expect: cost-padding: Padding is
+def attention_cost(grid: tuple, width: int, heads: int, window: int | None = None) -> tuple:
+    if window is None:
+        groups, n = 1, int(np.prod(grid))
+    else:
+        groups, n = int(np.prod([-(-length // window) for length in grid])), window ** len(grid)
+    return 4 * int(np.prod(grid)) * width**2 + groups * 2 * n**2 * width, heads * groups * n**2

@@ -1,0 +1,9 @@
+# expect: rollout-layer: residual connection is missing
+def attention_rollout(attentions: np.ndarray) -> np.ndarray:
+    attentions = np.asarray(attentions, dtype=float)
+    n = attentions.shape[-1]
+    total = np.eye(n)
+    for layer in attentions.mean(axis=1):
+        step = layer
+        total = step / step.sum(axis=1, keepdims=True) @ total
+    return total

@@ -1,0 +1,9 @@
+# expect: rollout-order: wrong order
+def attention_rollout(attentions: np.ndarray) -> np.ndarray:
+    attentions = np.asarray(attentions, dtype=float)
+    n = attentions.shape[-1]
+    total = np.eye(n)
+    for layer in attentions.mean(axis=1):
+        step = (layer + np.eye(n)) / 2
+        total = total @ (step / step.sum(axis=1, keepdims=True))
+    return total

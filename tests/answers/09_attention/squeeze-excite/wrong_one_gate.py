@@ -1,0 +1,5 @@
+# expect: squeeze-excite-gate: same for all channels
+def squeeze_excite(x: torch.Tensor, w1: torch.Tensor, b1: torch.Tensor, w2: torch.Tensor, b2: torch.Tensor) -> torch.Tensor:
+    squeezed = x.mean((2, 3))
+    gate = torch.sigmoid(torch.relu(squeezed @ w1.T + b1) @ w2.T + b2)
+    return x * gate.mean(1)[:, None, None, None]
