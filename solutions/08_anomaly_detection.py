@@ -561,7 +561,7 @@ print(f"at the healthy percentile {healthy_quantile:.2f}: mean Dice {dice_of(fou
 #
 # $$\mathrm{ELBO} = \mathbb E_{q(z|x)} [\log p(x|z)] - \mathrm{KL}(q(z|x) \,\|\, p(z)), \qquad \mathrm{KL} = \tfrac12 \sum_{j=1}^{d} \left(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\right)$$
 #
-# - **Denoising.** No bottleneck: the image itself is spoiled by noise, and the network returns the clean one. If the noise comes in patches about the size of lesions, then a lesion is taken for noise and removed (Kascenas, Pugeault and O'Neil, MIDL 2022). Their noise covers the image; ours leaves healthy tissue between the patches, which a small network learns faster.
+# - **Denoising.** No bottleneck: the image itself is spoiled by noise, and the network returns the clean one. If the noise comes in patches about the size of lesions, then a lesion is taken for noise and removed (Kascenas, Pugeault and O'Neil, MIDL 2022). Noise and anatomy are told apart only in part when both have the same size, as here: patches as wide as a fold.
 #
 # Gradients pass through the random $z$ by the **reparameterisation** $z = \mu + \sigma \odot \varepsilon$, $\varepsilon \sim \mathcal N(0, I)$. The encoder puts out $\log \sigma^2$, which may be any real number.
 #
@@ -601,10 +601,9 @@ def coder_loss(net: SliceCoder, x: torch.Tensor) -> torch.Tensor:
     return (error + kl).mean()
 
 # %% tags=["demo"]
-def patchy_noise(x: torch.Tensor, sd: float = 0.6, share: float = 0.15) -> torch.Tensor:
-    """Gaussian noise at a `share` of the points of a coarse grid, enlarged four times, inside the head: patches of one to three centimetres, bright or dark."""
-    grid = (len(x), 1, SIZE // 4 + 2, SIZE // 4 + 2)
-    coarse = sd * torch.randn(grid, device=x.device) * (torch.rand(grid, device=x.device) < share)
+def patchy_noise(x: torch.Tensor, sd: float = 0.3) -> torch.Tensor:
+    """Gaussian noise on a coarse grid, enlarged four times, inside the head: patches of one to two centimetres, bright and dark."""
+    coarse = sd * torch.randn(len(x), 1, SIZE // 4 + 2, SIZE // 4 + 2, device=x.device)
     smooth = F.interpolate(coarse, scale_factor=4, mode="bilinear", align_corners=False)
     row, col = (int(v) for v in torch.randint(0, 8, (2,)))  # moved at random, so that no place is special
     return smooth[..., row : row + SIZE, col : col + SIZE] * (x > 0.2)
@@ -661,7 +660,7 @@ def new_denoiser(seed: int) -> Cleaner:
     return Cleaner().to(device)
 
 
-coder_steps, cleaner_steps = run.pick(ci=160, laptop=500), run.pick(ci=250, laptop=600)
+coder_steps, cleaner_steps = run.pick(ci=160, laptop=500), run.pick(ci=250, laptop=900)
 healthy_images = cohort["train"].images
 recipes = {
     "autoencoder, d=16": (lambda s: new_coder(16, False, s), coder_loss),
@@ -694,9 +693,9 @@ for name, value in val_error.items():
 torch.manual_seed(SEED)
 spoiled = val_images + patchy_noise(val_images)
 error_spoiled, error_cleaned = error_in_brain(spoiled), error_in_brain(reconstruct(restorers["denoising network"], spoiled))
-print(f"validation slices with patchy noise {error_spoiled:.3f}; after the denoising network {error_cleaned:.3f}. The scanner's noise alone is 0.04")
+print(f"validation slices with patchy noise {error_spoiled:.3f}; after the denoising network {error_cleaned:.3f}: {1 - (error_cleaned / error_spoiled) ** 2:.0%} of the noise's power is gone. The scanner's noise alone is 0.04")
 assert val_error["autoencoder, d=256"] < 0.8 * val_error["the mean training slice"], "the autoencoder should draw each subject better than the mean slice does"
-assert error_cleaned < 0.8 * error_spoiled, "the network should have learned to remove the noise"
+assert error_cleaned < 0.75 * error_spoiled, "the network should have learned to remove the noise"
 
 # %% tags=["demo"]
 healthy_limit = float(np.quantile(cohort["val"].images[:, 0].numpy()[cohort["val"].brain], 0.99))
