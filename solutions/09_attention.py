@@ -2670,9 +2670,9 @@ assert torch.allclose(same, as_trained, atol=1e-4), "without a change the logits
 # %% [markdown]
 # Three readings, each to be checked on the numbers above.
 #
-# - **Pointing.** The maps of one network do not agree. In our runs the last layer's map and rollout lie on the lesion nearly always, and the first layer's less often than plain brightness, which needs no network. Which of them would have been printed? Compare with the network with random weights: whatever its map finds comes from the image, not from learning. Occlusion asks the network itself, costs 16 more passes, and is the one with a meaning:
+# - **Pointing.** The maps of one network do not agree. In our runs the last layer's map and rollout lie on the lesion nearly always, and the first layer's no more often than plain brightness, which needs no network. Which of them would have been printed? Compare with the network with random weights: whatever its map finds comes from the image, not from learning. Occlusion asks the network itself, costs 16 more passes, and is the one with a meaning:
 #   so much would the logit fall. And a healthy image has a highest patch as well; its weight is lower here, which a picture that is scaled to its own maximum hides.
-# - **Mattering.** In our runs the first layer's attention can be made uniform, and hardly a decision changes: its picture explains nothing, however it looks. The last layer's can't: attention is *used* there. Uniform keys are a blow that training never saw, though, so that a fall alone would prove little: that is Wiegreffe and Pinter's objection.
+# - **Mattering.** In our runs the first layer's attention can be made uniform, and the AUC hardly falls: its picture explains little, however it looks. The last layer's can't: attention is *used* there. Uniform keys are a blow that training never saw, though, so that a fall alone would prove little: that is Wiegreffe and Pinter's objection.
 # - So an attention map is a hypothesis about the network, neither worthless nor a reason. Test it by a change of the input, and on planted truth. This was one network and an easy lesion; lecture 10 puts all kinds of maps through such tests.
 
 # %% [markdown]
