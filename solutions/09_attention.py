@@ -2066,7 +2066,7 @@ def dice_of(found: torch.Tensor, truth: torch.Tensor) -> np.ndarray:
     return (2 * (found & truth).sum((1, 2, 3)) / (found.sum((1, 2, 3)) + truth.sum((1, 2, 3)))).numpy()
 
 
-lesion_dice, lesion_found, swin_steps = {}, {}, run.pick(ci=24, laptop=120)
+lesion_dice, lesion_found, swin_steps = {}, {}, run.pick(ci=30, laptop=120)
 for name, (kind, rate, steps) in {"Swin UNETR": ("Swin UNETR", 2e-3, swin_steps), "U-Net": ("U-Net", 5e-3, swin_steps), "U-Net, 4 x steps": ("U-Net", 5e-3, 4 * swin_steps)}.items():
     begin = time.perf_counter()
     lesion_model = train_lesion_net(kind, rate, steps)
@@ -2093,7 +2093,7 @@ assert lesion_dice["Swin UNETR"].mean() > lesion_dice["darkest pixels"].mean() +
 assert lesion_dice["U-Net, 4 x steps"].mean() > lesion_dice["darkest pixels"].mean() + 0.1, "the U-Net should beat a rule without training"
 
 # %% [markdown]
-# Both kinds of network learn far more than the rule. Now look at what "fair" means. After the *same number of steps* the comparison is one between 1.6 million parameters and 0.2 million, and between a long step and a short one. After about the *same time* the U-Net has had four times the steps, and the gap is another. (One start each: the
+# Given enough steps, both kinds of network learn far more than the rule. Now look at what "fair" means. After the *same number of steps* the comparison is one between 1.6 million parameters and 0.2 million, and between a long step and a short one. After about the *same time* the U-Net has had four times the steps, and the gap is another. (One start each: the
 # intervals tell of test images, not of starts.) The literature knows this well: on the usual sets for segmentation a U-Net that is configured with care and given the same computing is still hard to beat (Isensee and others, MICCAI 2024). Ask each paper which U-Net it compares with, and how long that one was trained.
 
 # %% [markdown]
@@ -2670,9 +2670,9 @@ assert torch.allclose(same, as_trained, atol=1e-4), "without a change the logits
 # %% [markdown]
 # Three readings, each to be checked on the numbers above.
 #
-# - **Pointing.** The maps of one network do not agree. In our runs the last layer's map and rollout lie on the lesion nearly always, and the first layer's less often than plain brightness, which needs no network. Which of them would have been printed? Compare with the network with random weights: whatever its map finds comes from the image, not from learning. Occlusion asks the network itself, costs 16 more passes, and is the one with a meaning:
+# - **Pointing.** The maps of one network do not agree. In our runs the last layer's map and rollout lie on the lesion nearly always, and the first layer's no more often than plain brightness, which needs no network. Which of them would have been printed? Compare with the network with random weights: whatever its map finds comes from the image, not from learning. Occlusion asks the network itself, costs 16 more passes, and is the one with a meaning:
 #   so much would the logit fall. And a healthy image has a highest patch as well; its weight is lower here, which a picture that is scaled to its own maximum hides.
-# - **Mattering.** In our runs the first layer's attention can be made uniform, and hardly a decision changes: its picture explains nothing, however it looks. The last layer's can't: attention is *used* there. Uniform keys are a blow that training never saw, though, so that a fall alone would prove little: that is Wiegreffe and Pinter's objection.
+# - **Mattering.** In our runs the first layer's attention can be made uniform, and the AUC hardly falls: its picture explains little, however it looks. The last layer's can't: attention is *used* there. Uniform keys are a blow that training never saw, though, so that a fall alone would prove little: that is Wiegreffe and Pinter's objection.
 # - So an attention map is a hypothesis about the network, neither worthless nor a reason. Test it by a change of the input, and on planted truth. This was one network and an easy lesion; lecture 10 puts all kinds of maps through such tests.
 
 # %% [markdown]
