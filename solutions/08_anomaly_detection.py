@@ -282,7 +282,7 @@ enter_map("distance from the mean slice", lambda x: np.abs(x[:, 0].numpy() - nor
 first_table = table_of(board)
 
 # %% [markdown]
-# Brightness finds lesions, since they are bright, and nothing else: for the other two groups it is no better than a coin, or close to it. The mean slice knows where the ventricles usually are, and so it has some sense of arrangement; but people differ, its standard deviation is large wherever folds lie, and
+# Brightness finds lesions, since they are bright, and nothing else: for changed texture it is no better than a coin, or close to it, and for wrong arrangements even worse, since a large ventricle is dark. The mean slice knows where the ventricles usually are, and so it has some sense of arrangement; but people differ, its standard deviation is large wherever folds lie, and
 # faint lesions drown in it. And look at the pairs of AUPRC: the same scores, the same ranking, and at a prevalence of 5 % a much smaller number. Whoever quotes an AUPRC without its prevalence has told you nothing; and a coin has an AUPRC of $\pi$, not of 0.5.
 
 # %% [markdown]
