@@ -56,7 +56,8 @@ class Listener:
     def __init__(self):
         self.calls = []
         self.sockets = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)]
-        self.port, self.abstract = self.sockets[0].getsockname()[1], f"red-team-{os.getpid()}"
+        self.port = self.sockets[0].getsockname()[1]
+        self.abstract = f"red-team-{os.getpid()}-{self.port}"
         self.sockets[1].bind("\0" + self.abstract)
         self.sockets[1].listen()
         for one in self.sockets:
@@ -69,6 +70,7 @@ class Listener:
 
     def close(self):
         for one in self.sockets:
+            one.shutdown(socket.SHUT_RDWR)  # or the thread that waits on it would hold it, and its name, for ever
             one.close()
 
 
