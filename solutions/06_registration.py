@@ -2240,7 +2240,7 @@ assert np.allclose(c54[inner54], wanted54[inner54], atol=1e-3), "the composed fi
 steps54 = (2.0, 0.5)
 u54, w54 = matrix_field(a54, (33, 33), steps54), matrix_field(b54, (33, 33), steps54)
 wanted54 = matrix_field((np.eye(2) + b54) @ (np.eye(2) + a54) - np.eye(2), (33, 33), steps54)
-assert np.allclose(np.asarray(compose(u54.copy(), w54.copy(), steps54))[inner54], wanted54[inner54], atol=1e-3), "with voxels of 2 x 0.5 mm the composed field is off: u is in mm, and w is read in mm, so pass the spacing on"
+assert np.allclose(np.asarray(compose(u54.copy(), w54.copy(), steps54))[inner54], wanted54[inner54], atol=1e-3), "with voxels of 2 x 0.5 mm the composed field is off: the fields are in mm, array positions in voxels, so pass the spacing on"
 ### BEGIN HIDDEN TESTS
 for size54, step54 in (((25, 31), (2.0, 0.8)), ((15, 17, 13), (1.0, 2.0, 1.5))):
     d54 = len(size54)
