@@ -1022,7 +1022,7 @@ for bad_image, bad_brain, bad_sigma in ((flat[:20], disc, 1.0), (flat, disc[:, :
 #
 # Difficulty 2 of 5 - 3 points - about 15 minutes - *after it you can hold any new detector against the one that costs nothing*
 #
-# Write `bright_pixels(healthy, healthy_brain, images, brain, quantile)`: the baseline of Meissen and others (BrainLes 2021). MR intensities have no unit, and each scanner has its own scale, so first divide each slice by the **median of its own brain**. Then find the threshold: the `quantile` of all brain pixels of the healthy
+# Write `bright_pixels(healthy, healthy_brain, images, brain, quantile)`: a baseline in the manner of Meissen and others (BrainLes 2021). MR intensities have no unit, and each scanner has its own scale, so first divide each slice by the **median of its own brain**. Then find the threshold: the `quantile` of all brain pixels of the healthy
 # validation slices, pooled. What exceeds it in the brain of a new slice is called a lesion.
 #
 # <details><summary>Hint 1: the idea</summary>The new images meet a finished threshold. What is found in one of them can't depend on the others.</details>
@@ -1917,7 +1917,7 @@ show.figure(fig, alt="Three panels, one a group of anomalies: AUROC of every met
 # How to read such a table honestly:
 #
 # - **No method leads everywhere.** The order of the rows changes from panel to panel. "State of the art" in anomaly detection is mostly a statement about the anomalies of the benchmark.
-# - **The squares.** Where a square is level with the best circle, that group measures brightness, and a network has nothing to prove there. Meissen and others (BrainLes 2021) found thresholding of FLAIR to be on a par with published networks on tumours.
+# - **The squares.** Where a square is level with the best circle, that group measures brightness, and a network has nothing to prove there. Meissen and others (BrainLes 2021) found thresholding of FLAIR level with published networks or ahead of them, on tumours and on multiple sclerosis.
 # - **Overlap.** An interval of one method that holds the middle of another does not settle their order. And these are subjects of *one* simulator; another one would move everything together.
 # - **Prevalence.** In the second half of the table the same detector has a fine AUPRC at 50 % and a poor one at 5 %. Published AUPRCs come from test sets with 30 to 60 % sick images, and say little about screening.
 #
