@@ -342,7 +342,7 @@ print("Answers given:", {name: runs[0][1] for name, runs in recall.items()})
 sitting = quiz.play(count=10)
 
 # %% [markdown]
-# Without buttons it goes in text. Take `sitting = quiz.session(count=10)`, then `sitting` in a cell of its own shows the open question, and `sitting.answer("B")` answers it. `quiz.session(lectures=["05", "06"])` narrows a sitting. Where you stand:
+# Without buttons it goes in text. Take `sitting = quiz.session(count=10)`, then `sitting` in a cell of its own shows the open question, and `sitting.answer("B")` answers it. `quiz.session(lectures=["05", "06"])` narrows a sitting. In a terminal: `python -m helpers quiz`. Where you stand:
 
 # %% tags=["demo"]
 quiz.overview()

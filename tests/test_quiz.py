@@ -12,7 +12,8 @@ import pytest
 from grading.exam.model import bank as exam_bank
 from grading.sources import SOLUTIONS, source_path, syllabus
 from helpers import quiz
-from helpers.quiz import view
+from helpers.__main__ import main as helpers_main
+from helpers.quiz import terminal, view
 from helpers.quiz.bank import BankError
 from helpers.quiz.leitner import DAYS, Card, after, due, pick
 from helpers.quiz.progress import Progress
@@ -252,6 +253,23 @@ def test_without_ipywidgets_the_question_still_shows(tmp_path, monkeypatch, caps
     sitting = view.play(1, today=DAY, progress=Progress(tmp_path / "p.json"))
     assert len(made) == 1 and "Question 1" in made[0].data and "quiz.session()" in capsys.readouterr().out
     assert sitting.answer("A").text
+
+
+def test_in_a_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv("DLMIA_QUIZ", str(tmp_path))
+    said, typed = [], iter(["a", "x", "b"])
+
+    def read(_prompt):
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    assert terminal.ask(3, ["05"], read, said.append) == 2
+    assert len(Progress().cards) == 2 and "A, B, C, D" in "".join(said) and "of 2 right so far" in said[-1] and "**" not in "".join(said)
+    assert terminal.ask(1, None, lambda _prompt: "c", said.append) == 1 and "Come back tomorrow" in said[-1]
+    monkeypatch.setattr("builtins.input", lambda _prompt: "q")
+    assert helpers_main(["quiz", "5", "--count", "2"]) == 0
 
 
 def test_importing_the_quiz_needs_no_widgets():
