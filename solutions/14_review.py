@@ -465,7 +465,7 @@ once, many = int((both["p"] < 0.05).sum()), int((both["errors away"].abs() > str
 print(f"{len(both)} comparisons; {once} differ by the usual limit, {many} by the limit for so many; by chance alone about {0.05 * len(both):.0f} would.")
 
 # %% [markdown]
-# Most of the course's comparisons survive the strict limit, and that should make you suspicious rather than proud. Lectures record what they *teach*: an exercise in which nothing happens makes a poor lesson, so that this table is chosen by its results, as a journal is. The
+# Far more of the course's comparisons survive the strict limit than chance would allow, and that should make you suspicious rather than proud. Lectures record what they *teach*: an exercise in which nothing happens makes a poor lesson, so that this table is chosen by its results, as a journal is. The
 # baselines differ in kind, too. To beat a trivial one by ten standard errors is a beginning; to beat a simple method by two is news. Look at the rows near the line: they are the honest ones, and each lecture's text discusses its own.
 #
 # And "differs" is not "is better". For an error in mm, a cost, or a leak, being below is what you want, and rows that say how much harm a mistake does *should* be far from zero.
