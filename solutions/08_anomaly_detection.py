@@ -660,7 +660,7 @@ def new_denoiser(seed: int) -> Cleaner:
     return Cleaner().to(device)
 
 
-coder_steps, cleaner_steps = run.pick(ci=160, laptop=500), run.pick(ci=250, laptop=900)
+coder_steps, cleaner_steps = run.pick(ci=160, laptop=320), run.pick(ci=250, laptop=550)
 healthy_images = cohort["train"].images
 recipes = {
     "autoencoder, d=16": (lambda s: new_coder(16, False, s), coder_loss),
@@ -1141,7 +1141,7 @@ def films_of(split, label: int) -> torch.Tensor:
 normal_train, normal_val = films_of(chest.train, 0), films_of(chest.val, 0)
 chest_test = {"normal": films_of(chest.test, 0), "pneumonia": films_of(chest.test, 1)}
 mean_film, sd_film = normal_train.mean(0), normal_train.std(0) + 0.05
-film_steps = run.pick(ci=150, laptop=500)
+film_steps = run.pick(ci=150, laptop=350)
 
 
 def new_film_coder(latent: int, variational: bool, seed: int) -> SliceCoder:
@@ -1418,7 +1418,7 @@ class PatchFinder(nn.Module):
         return F.interpolate(logits, scale_factor=2, mode="bilinear")
 
 
-STEPS = {"foreign": run.pick(ci=300, laptop=800), "cut and paste": run.pick(ci=110, laptop=300)}  # foreign patches are much harder to see
+STEPS = {"foreign": run.pick(ci=300, laptop=420), "cut and paste": run.pick(ci=110, laptop=180)}  # foreign patches are much harder to see
 
 
 def train_finder(task: str, seed: int) -> PatchFinder:
