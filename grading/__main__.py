@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from grading.term import commands as commands_of_a_term
+
 DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
 
 A lecture is named by its file (02_introduction_to_mia), its number (2) or its path; no name means every lecture."""
@@ -22,6 +24,8 @@ EXAMPLES = """examples:
   python -m grading feedback 2 --course course
   python -m grading similar 2 --course course                       which submissions share code
   python -m grading grades --course course                          course grades, tables for Canvas and Moodle, a report
+  python -m grading results                                         the figures of recorded runs, for lecture 14
+  python -m grading questionnaire feedback                          a class's course feedback, added up
   python -m grading distribute dist                                 what students get, as a folder and an archive
   python -m grading check notebooks/02_introduction_to_mia.ipynb    what a student runs at home"""
 
@@ -55,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     course.add_argument("folder", metavar="FOLDER", help="where; made if it doesn't exist")
     course.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
     _add_marking(command)
+    commands_of_a_term.add_parsers(command)
     return top
 
 
@@ -118,7 +123,6 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     options = parser().parse_args(arguments)
     from grading.sources import SourceError, lectures, source_path, works
-    from grading.term import commands
 
     try:
         if options.command == "bank":
@@ -126,8 +130,8 @@ def main(arguments: list[str] | None = None) -> int:
         alone = {"autograde": _autograde, "feedback": _feedback, "check": _check}
         if options.command in alone:
             return alone[options.command](options)
-        if options.command in commands.COMMANDS:
-            return commands.COMMANDS[options.command](options)
+        if options.command in commands_of_a_term.COMMANDS:
+            return commands_of_a_term.COMMANDS[options.command](options)
         every = lectures() + works() * (options.command in ("release", "course"))
         wanted = [str(source_path(name)) for name in options.lectures] or every
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)
