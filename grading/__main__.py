@@ -117,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when something is wrong, 2 when the question was."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     options = parser().parse_args(arguments)
-    from grading.sources import SourceError, lectures, source_path, works
+    from grading.sources import SourceError, lectures, source_path, tracks, works
     from grading.term import commands
 
     try:
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             return alone[options.command](options)
         if options.command in commands.COMMANDS:
             return commands.COMMANDS[options.command](options)
-        every = lectures() + works() * (options.command in ("release", "course"))
+        every = lectures() + (works() + tracks()) * (options.command == "release") + works() * (options.command == "course")
         wanted = [str(source_path(name)) for name in options.lectures] or every
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)
     except SourceError as error:
