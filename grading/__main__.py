@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from helpers.written import WORKS
+
 DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
 
 A lecture is named by its file (02_introduction_to_mia), its number (2) or its path; no name means every lecture."""
@@ -22,6 +24,7 @@ EXAMPLES = """examples:
   python -m grading feedback 2 --course course
   python -m grading similar 2 --course course                       which submissions share code
   python -m grading grades --course course                          course grades, tables for Canvas and Moodle, a report
+  python -m grading challenge score --course course                 the project's challenge: new files of all teams
   python -m grading distribute dist                                 what students get, as a folder and an archive
   python -m grading check notebooks/02_introduction_to_mia.ipynb    what a student runs at home"""
 
@@ -88,8 +91,13 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
     exam.add_argument("what", choices=["draw", "grade", "check"], help=what)
     exam.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     exam.add_argument("--workers", type=_whole, default=max(1, os.cpu_count() or 1), metavar="N", help="papers at a time")
+    race = command("challenge", "The project's held-out challenge: draw it, score what teams hand in, write the tables.", many=False)
+    what = "make: key, labels and what is given out; score: submitted/<student>/challenge/*.csv; leaderboard: public part; final: private part"
+    race.add_argument("what", choices=["make", "score", "leaderboard", "final"], help=what)
+    race.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    race.add_argument("--at", metavar="TIME", help="the time that counts, such as '2027-04-23 23:59' (default: now)")
     form = command("form", "Look at the form of written works: sections, figures, references, slides; points for the course grade.", many=False)
-    form.add_argument("work", choices=["assignment_1", "assignment_2"], help="which one")
+    form.add_argument("work", choices=WORKS, metavar="WORK", help=", ".join(WORKS))
     form.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
     give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
