@@ -3,13 +3,14 @@
 import csv
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from grading.record import gradebook_url, venv_on_path
 from grading.sources import SourceError
 from grading.term.scheme import Scheme
+from grading.term.teams import read_teams
 
 STUDENTS, SCORES, EXTENSIONS = "students.csv", "scores.csv", "extensions.csv"
 MADE = ("attempts.csv", "exam_scores.csv", "form_scores.csv", "challenge_scores.csv")  # by this course's own commands
@@ -78,6 +79,7 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
                 raise SourceError(f"{where}: {points:g} of {most:g} points can't be; points are at least 0, of more than 0.")
             scores.attempts[row["student"]][item].append(Attempt(points, most, moment, where))
     _add_gradebook(scores, course, url)
+    _share(scores, scheme, read_teams(course))
     for row, where in rows_of(course / EXTENSIONS, ("student", "part", "due")):
         if row["part"] not in scheme.parts:
             raise SourceError(f"{where}: the scheme has no part {row['part']!r}; it has {', '.join(scheme.parts)}.")
@@ -92,6 +94,17 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
         if student not in scores.students:
             raise SourceError(f"{student!r} has scores or an extension, but does not stand in {STUDENTS}: add a line, or mend the id.")
     return scores
+
+
+def _share(scores: Scores, scheme: Scheme, teams: dict[str, str]) -> None:
+    """What one member of a team handed in for the project counts for all who have nothing of their own for that item."""
+    project = scheme.parts.get("final_project")
+    for item in project.items if project else ():
+        owned = {student for student in teams if scores.attempts.get(student, {}).get(item)}
+        for student in sorted(set(teams) - owned):
+            for mate in sorted(mate for mate in owned if teams[mate] == teams[student]):
+                shared = [replace(one, source=f"{one.source}, of {mate}, team {teams[student]}") for one in scores.attempts[mate][item]]
+                scores.attempts[student][item] += shared
 
 
 def _students(path: Path) -> dict[str, Student]:
