@@ -172,7 +172,7 @@ assert max(auc["network"], auc["six numbers"]) > auc["volume alone"] + 0.02, "sh
 # %% [markdown]
 # ## Does the heat map tell what it looks at?
 #
-# Cut the test cubes into blocks of 4 voxels. The heat map (gradient times input) ranks the blocks. Erase the highest ones, step by step, and watch the log odds of glands that the network calls enlarged; erase as many blocks that hold gland in a random order; and erase by *thickness*, which needs no network at all. A map that explains makes the odds fall faster than both.
+# Cut the test cubes into blocks of 4 voxels. The heat map (gradient times input) ranks the blocks. Erase the highest ones, step by step, and watch the log odds of the glands that the network finds most enlarged; erase as many blocks that hold gland in a random order; and erase by *thickness*, which needs no network at all. A map that explains makes the odds fall faster than both.
 
 # %% tags=["demo"]
 chosen = np.argsort(-deep)[: run.pick(ci=24, laptop=60)]
