@@ -416,7 +416,7 @@ def test_the_last_file_decides_on_the_private_part_and_becomes_an_item_that_weig
     assert (page.read_bytes(), scores.read_bytes()) == before
     assert cli.main(["grades", "--course", str(course)]) == 0
     assert "final_project_challenge" not in capsys.readouterr().out
-    scheme = (ROOT / "grading" / "scheme.yaml").read_text().replace("final_project_report: 60}", "final_project_report: 50, final_project_challenge: 10}")
+    scheme = (ROOT / "grading" / "scheme.yaml").read_text().replace("final_project_report: 60}", "final_project_report: 50, final_project_challenge: 10}", 1)
     (course / "scheme.yaml").write_text(scheme)
     cli.main(["grades", "--course", str(course)])
     items = (course / "course_grades" / "course_grades_by_item.csv").read_text(encoding="utf-8-sig")
@@ -429,6 +429,14 @@ def test_a_kept_file_that_was_changed_is_noticed(course):
     next((course / FOLDER / "kept").iterdir()).write_text("case,probability\n")
     with pytest.raises(SourceError, match="missing or was changed"):
         board.final(course, SCHEME)
+
+
+def test_who_is_called_like_a_team_is_not_in_it(course):
+    (course / "teams.csv").write_text("team,student\nOwls,anna\n")
+    hand_in(course, "anna", "0.csv", 1.0, 1)
+    hand_in(course, "Owls", "0.csv", 0.2, 2)
+    score(course, SCHEME, NOON)
+    assert sorted(path.stem for path in (course / FOLDER / "answers").iterdir()) == ["Owls", "Owls (alone)"]
 
 
 def test_crooked_teams_are_refused(course):

@@ -37,8 +37,8 @@ class Teams:
     of: dict[str, str]
 
     def team(self, student: str) -> str:
-        """The team's name."""
-        return self.of.get(student, student)
+        """The team's name; a student alone who is called like a team is no member of it."""
+        return self.of.get(student) or (f"{student} (alone)" if student in self.of.values() else student)
 
     def members(self, entries: list[ledger.Entry]) -> dict[str, list[ledger.Entry]]:
         """Entries by team, in the order of the ledger: what is counted is counted for the team as it is now, in whose folder ever the file lay."""
