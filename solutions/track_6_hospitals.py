@@ -168,7 +168,7 @@ for k, (name, marker) in enumerate(zip(logits, "^sovD", strict=True)):
     ax.errorbar(place, point[name], np.abs([point[name] - low, high - point[name]]), fmt=marker, color=show.PALETTE[k], label=name, markersize=5)
 ax.axhline(0.5, color="0.6", linewidth=0.8)
 ax.set(xticks=range(len(sites)), xticklabels=sites, ylabel="AUC at this hospital")
-ax.legend(fontsize=8, ncols=3, loc="lower left")
+fig.legend(fontsize=8, ncols=5, loc="outside upper center")
 show.figure(fig, alt="AUC at each of four hospitals for age alone, a model from the largest other hospital, three pooled, three federated, and one trained at home, with 95 percent intervals")
 
 # %% tags=["demo"]
