@@ -197,6 +197,18 @@ def test_bad_files_get_one_sentence():
         assert "\n" not in str(problem.value)
 
 
+def test_what_was_given_out_is_read_and_a_broken_folder_is_named(course, tmp_path):
+    home, away = challenge.load(course / FOLDER / RELEASE)
+    assert home.images.shape[1:] == (28, 28) and home.images.dtype == np.uint8 and len(home) == len(home.labels) and len(away) == len(away.patients)
+    with pytest.raises(ValueError, match="train.npz can't be read"):
+        challenge.load(tmp_path)
+    with pytest.raises(ValueError, match="cases are missing"):
+        challenge.read(b"case,probability\n", ["aa"])
+    with pytest.raises(ValueError, match="no probability"):
+        challenge.write(tmp_path / "x.csv", np.array(["aa"]), np.array([np.nan]))
+    assert not (tmp_path / "x.csv").exists()
+
+
 # ---------------------------------------------------------------- attempts
 
 
