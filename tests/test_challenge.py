@@ -222,6 +222,7 @@ def test_attempts_are_counted_by_team_and_day_of_the_course_and_malformed_ones_a
     done = score(course, SCHEME, evening)
     assert statuses(done) == [("anna", "bad.csv", "malformed"), ("anna", "a.csv", "scored"), ("bert", "b.csv", "scored")]
     assert done.waiting == [("anna", "c.csv")]
+    assert "c.csv | waits for another day" in (course / FOLDER / "answers" / "Owls.md").read_text()
     assert statuses(score(course, SCHEME, evening)) == []
     done = score(course, SCHEME, datetime(2027, 4, 1, 16, 1, tzinfo=ZoneInfo("UTC")))  # past midnight in Hong Kong
     assert statuses(done) == [("anna", "c.csv", "scored")] and not done.waiting

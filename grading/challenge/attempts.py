@@ -90,7 +90,8 @@ def score(course: Path, scheme: Scheme, now: datetime) -> Scored:
             seen.add((student, path.name, digest))
         entries = book.entries
     for team, of_team in teams.members(entries).items():
-        write_text(folder / ANSWERS / f"{team}.md", _answers(team, of_team, rules, scheme))
+        waiting = [file for student, file in done.waiting if teams.team(student) == team]
+        write_text(folder / ANSWERS / f"{team}.md", _answers(team, of_team, waiting, rules, scheme))
     return done
 
 
@@ -167,13 +168,14 @@ def _keep(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def _answers(team: str, entries: list[ledger.Entry], rules: Rules, scheme: Scheme) -> str:
-    """What a team may know: each file with its sentence, and how many attempts are left."""
+def _answers(team: str, entries: list[ledger.Entry], waiting: list[str], rules: Rules, scheme: Scheme) -> str:
+    """What a team may know: each file with its sentence, what waits, and how many attempts are left."""
     left = rules.attempts - sum(entry.status == "scored" for entry in entries)
     told = f"{left} of {rules.attempts} attempts left. The last valid file counts in the end."
     lines = [f"# Challenge: {team}", "", told, "", "| when | file | answer |", "|---|---|---|"]
     for entry in entries:
         lines.append(f"| {entry.moment.astimezone(scheme.zone):%Y-%m-%d %H:%M} | {plain(entry.file)[:60]} | {plain(entry.said)} |")
+    lines += [f"| - | {plain(file)[:60]} | waits for another day: {rules.per_day} a day |" for file in waiting]
     return "\n".join(lines) + "\n"
 
 
