@@ -5,7 +5,7 @@
 #
 # **What you start from.** Three ways to use 24 labels: logistic regression on pixels, on edge directions, and on edge directions with self-training on the archive. Each over several draws of labels, beside mean brightness, and beside the same with all labels. On a laptop it takes about a minute.
 #
-# **What is known.** Lecture 7: with 12 labels a small network reaches a test AUC of 0.84, Mean Teacher gains 0.05, pseudo-labels about as much; self-supervised pretraining of a network this small gains nothing. The spread between draws of labels is larger than most differences between methods.
+# **What is known.** Lecture 7: with 12 labels a small network reaches a test AUC of 0.84, Mean Teacher gains 0.05, pseudo-labels about as much; self-supervised pretraining of a network this small gains nothing. Plain pixels and a linear model, here, reach 0.88 [0.84, 0.91] with 24 labels: beat that first. The spread between draws of labels is larger than most differences between methods.
 
 # %% [markdown]
 # ## Data card
