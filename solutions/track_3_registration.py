@@ -78,7 +78,7 @@ show.row(middle, ["pair 1, fixed", "pair 1, moving", "pair 2, fixed", "pair 2, m
          alt="A slice of the fixed and the moving patient of two pairs: the same anatomy, in another place and shape")
 
 # %% [markdown]
-# ## Three answers
+# ## Three answers, two of them trivial
 #
 # Nothing; aligned middles of the crops; an affine transform on top. The metric of the last, mean squares or correlation, is a choice: it is made on validation pairs.
 

@@ -26,8 +26,11 @@ SCHEME = read_scheme()
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A course directory with a challenge, made once; tests that write take a copy."""
+    """A course directory with a challenge, made once; tests that write take a copy. Its key is a fixed one, so that every run is the same."""
     course = tmp_path_factory.mktemp("drawn")
+    (course / FOLDER).mkdir()
+    (course / FOLDER / KEY).write_text("c0ffee11deadbeef5ca1ab1e0ddba11a\n")
+    (course / FOLDER / KEY).chmod(0o600)
     make(course, "Asia/Hong_Kong", Rules(attempts=3), train=60, held=120)
     return course
 
@@ -119,14 +122,15 @@ def found_key(release, keys):
     return next((key for key in keys if challenge._name(key, "away", "film", 0) in cases), None)
 
 
-def test_the_key_is_random_and_not_to_be_guessed(course, tmp_path):
-    release = course / FOLDER / RELEASE
-    now = int(datetime.now().timestamp())
+def test_the_key_is_random_and_not_to_be_guessed(tmp_path):
+    release = make(tmp_path, "UTC", train=8, held=8)
+    now = int((release / "heldout.npz").stat().st_mtime)
     assert found_key(release, [*range(20_000), *range(now - 20_000, now + 20_000)]) is None
-    key = int((course / FOLDER / KEY).read_text(), 16)
+    key = int((tmp_path / FOLDER / KEY).read_text(), 16)
     assert found_key(release, [1, 2, key]) == key  # the search finds it where it is
     make(tmp_path / "other", "UTC", train=8, held=8)
-    assert int((tmp_path / "other" / FOLDER / KEY).read_text(), 16) != key and key.bit_length() > 96
+    other = int((tmp_path / "other" / FOLDER / KEY).read_text(), 16)
+    assert other != key and min(key, other).bit_length() > 96 and (tmp_path / FOLDER / KEY).stat().st_mode & 0o077 == 0
 
 
 def test_a_weak_key_is_refused(tmp_path):
@@ -376,8 +380,9 @@ def test_one_film_moves_nothing_that_is_shown(course):
         other[k] = 1 - other[k]
         best = max(best, abs(scoring.auc(public.labels, values) - scoring.auc(public.labels, other)))
     assert 0 < best <= 1 / min(public.labels.sum(), (1 - public.labels).sum()) + 1e-9
-    single = np.where(np.arange(len(values)) == 0, 1.0, 0.5)  # all alike but one: the plainest question for a label
-    assert scoring.on_grid(scoring.auc(public.labels, single), 2 * best) == 0.5
+    single = scoring.auc(public.labels, np.where(np.arange(len(values)) == 0, 1.0, 0.5))  # all alike but one: the plainest question for a label
+    assert 0 < abs(single - 0.5) <= 0.5 / min(public.labels.sum(), (1 - public.labels).sum()) + 1e-9
+    assert {scoring.on_grid(0.5 + sign * 0.5 / fewest, Rules().step) for sign in (-1, 1)} == {0.5}  # it gets the same answer for either label
 
 
 def test_what_is_shown_and_kept_is_in_steps(course):
