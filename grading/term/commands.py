@@ -142,7 +142,37 @@ def questionnaire(options: argparse.Namespace) -> int:
     return 0
 
 
+def challenge(options: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from grading.challenge import board
+    from grading.challenge.attempts import score
+    from grading.challenge.cohort import FOLDER, make
+    from grading.term.scheme import DEFAULT, read_scheme
+
+    course = Path(options.course)
+    own = course / "scheme.yaml"
+    scheme = read_scheme(own if own.is_file() else DEFAULT)
+    now = scheme.time(options.at, "--at") if options.at else datetime.now(UTC)
+    if options.what == "make":
+        release = make(course, scheme.zone.key)
+        print(f"Give out {release}, and nothing else of {course / FOLDER}: the key and the labels lie beside it. Keep a copy of them elsewhere.")
+    elif options.what == "score":
+        done = score(course, scheme, now)
+        for entry in done.entries:
+            print(f"  {entry.student}, {entry.file}: {entry.status}, {entry.said}".encode("unicode_escape").decode())
+        wait = f"; {len(done.waiting)} wait for another day" if done.waiting else ""
+        print(f"{len(done.entries)} files looked at{wait}. Each team's answers: {course / FOLDER / 'answers'}.")
+    elif options.what == "leaderboard":
+        print(f"Written: {board.leaderboard(course, scheme, now)}, and the same as a page.")
+    else:
+        page, scores = board.final(course, scheme)
+        print(f"Written: {page}, and {scores}, which `grades` reads; it weighs nothing until a scheme has the item {board.ITEM}.")
+    return 0
+
+
 COMMANDS = {
+    "challenge": challenge,
     "results": results,
     "questionnaire": questionnaire,
     "form": form,
