@@ -223,14 +223,14 @@ assert not np.isclose(value, 1 - between), "the mean between the domains is take
 assert not np.isclose(value, (1 - 2 * between) ** 0.5), "that is its root: return the squared MMD"
 assert not np.isclose(value, 1 - 2 * (2.0**-2 + 2.0**-3 + 2.0**-1 + 2.0**-2) / 4), "the kernel takes the squared distance, not the distance"
 assert not np.isclose(value, 2 * np.exp(-1) - 2 * (2 * np.exp(-4) + np.exp(-9) + np.exp(-1)) / 4), "gamma does not enter your kernel"
-assert np.isclose(value, 1 - 2 * between), f"expected {1 - 2 * between:.4f}, got {value:.4f}"
+assert np.isclose(value, 1 - 2 * between, atol=1e-4), f"expected {1 - 2 * between:.4f}, got {value:.4f}"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(1011)
 for n, m, d, g in ((5, 9, 3, 0.2), (12, 4, 1, 1.5), (7, 7, 8, 0.05)):
     a, b = rng.normal(size=(n, d)), rng.normal(0.5, 1.4, (m, d))
     k = [[np.mean([np.exp(-g * ((u[i] - w[j]) ** 2).sum()) for i in range(len(u)) for j in range(len(w)) if u is not w or i != j]) for w in (a, b)] for u in (a, b)]
     truth = k[0][0] + k[1][1] - 2 * k[0][1]
-    assert np.isclose(float(squared_mmd(a, b, g)), truth, atol=1e-6), f"for {n} source and {m} target points of {d} features the value is off"
+    assert np.isclose(float(squared_mmd(a, b, g)), truth, atol=1e-4), f"for {n} source and {m} target points of {d} features the value is off"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "squared-mmd-unbiased", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -684,8 +684,8 @@ high = float(target_prevalence(truth, said, (np.arange(100) < 90).astype(int)))
 assert low >= 0 and high <= 1, f"a prevalence of {low:.2f} or {high:.2f} is none: clip to 0 to 1"
 assert np.isclose(low, 0) and np.isclose(high, 1), f"expected 0 and 1, got {low:.2f} and {high:.2f}"
 ### BEGIN HIDDEN TESTS
-assert np.isclose(float(target_prevalence(truth, said, (np.arange(100) < 10).astype(int))), 0, atol=1e-9), "a share of calls equal to the FPR means nobody is ill"
-assert np.isclose(float(target_prevalence(truth, said, (np.arange(100) < 80).astype(int))), 1, atol=1e-9), "a share of calls equal to the TPR means all are ill"
+assert np.isclose(float(target_prevalence(truth, said, (np.arange(100) < 10).astype(int))), 0, atol=1e-5), "a share of calls equal to the FPR means nobody is ill"
+assert np.isclose(float(target_prevalence(truth, said, (np.arange(100) < 80).astype(int))), 1, atol=1e-5), "a share of calls equal to the TPR means all are ill"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "target-prevalence-bad", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -853,7 +853,7 @@ rng = np.random.default_rng(1021)
 tissue = rng.uniform(0.2, 1, (32, 32))
 for gain, gamma in ((0.6, 1.6), (3.0, 0.5)):
     out = np.asarray(match_grey_values(gain * tissue**gamma, np.ones((32, 32), bool), tissue.ravel()), dtype=float)
-    assert np.allclose(out, tissue, atol=1e-6), f"a gain of {gain} and a gamma of {gamma} should be undone exactly when the reference holds the same tissue"
+    assert np.allclose(out, tissue, atol=1e-4), f"a gain of {gain} and a gamma of {gamma} should be undone exactly when the reference holds the same tissue"
 out = np.asarray(match_grey_values(5 * tissue, np.ones((32, 32), bool), rng.uniform(-1, 1, 5000)), dtype=float)
 assert np.quantile(np.abs(out - (tissue - 0.6) / 0.4), 0.9) < 0.08, "with more reference values than pixels the matched values don't follow the reference's distribution"
 ### END HIDDEN TESTS
@@ -868,7 +868,7 @@ head[inside] = rng.permutation(64) + 1.0
 given_head = head.copy()
 out = np.asarray(match_grey_values(head, inside, np.arange(64) * 10.0 + 500), dtype=float)
 assert np.array_equal(head, given_head), "you changed the image that was given: work on a copy"
-assert np.all(out[~inside] == 0), "pixels outside the mask must stay as they are"
+assert np.allclose(out[~inside], 0), "pixels outside the mask must stay as they are"
 assert np.isclose(out[inside].min(), 500, atol=11), f"the darkest brain pixel should get about 500, not {out[inside].min():.0f}: does air take part in the ranks?"
 assert np.allclose(out[inside], (head[inside] - 1) * 10 + 500), "ranks must be taken among the masked pixels only"
 ### BEGIN HIDDEN TESTS
@@ -1243,14 +1243,14 @@ two = rng.normal(size=(150, 3)) @ np.array([[1.0, -0.8, 0.2], [0.3, 2, 0], [0, 0
 out = np.asarray(coral(one.copy(), two.copy(), 0.0), dtype=float)
 assert out.shape == one.shape, f"each source patient should keep a row: {one.shape}, not {out.shape}"
 assert not np.allclose(np.cov(out, rowvar=False), np.eye(3), atol=0.1), "that is white: the target's colour is missing"
-assert np.allclose(np.cov(out, rowvar=False), np.cov(two, rowvar=False), atol=1e-6), "the covariance is not the target's: first whiten by the source, C_s^(-1/2), then colour by the target, C_t^(1/2); rows stand on the left"
-assert not np.allclose(out.mean(0), 0, atol=1e-6), "the result is centred: move it to the target's mean"
-assert np.allclose(out.mean(0), two.mean(0), atol=1e-6), "the mean should be the target's: centre the source by its own mean, then add the target's"
+assert np.allclose(np.cov(out, rowvar=False), np.cov(two, rowvar=False), atol=1e-3), "the covariance is not the target's: first whiten by the source, C_s^(-1/2), then colour by the target, C_t^(1/2); rows stand on the left"
+assert not np.allclose(out.mean(0), 0, atol=1e-3), "the result is centred: move it to the target's mean"
+assert np.allclose(out.mean(0), two.mean(0), atol=1e-3), "the mean should be the target's: centre the source by its own mean, then add the target's"
 ### BEGIN HIDDEN TESTS
 for n, m, d in ((40, 90, 5), (30, 12, 2), (500, 60, 8)):
     one, two = rng.normal(size=(n, d)) @ rng.normal(size=(d, d)) + 3, rng.normal(size=(m, d)) @ rng.normal(size=(d, d)) - 1
     out = np.asarray(coral(one, two, 0.0), dtype=float)
-    assert np.allclose(np.cov(out, rowvar=False), np.cov(two, rowvar=False), atol=1e-5) and np.allclose(out.mean(0), two.mean(0), atol=1e-5), f"{n} and {m} patients, {d} features: mean or covariance is not the target's"
+    assert np.allclose(np.cov(out, rowvar=False), np.cov(two, rowvar=False), atol=0.01 * two.var()) and np.allclose(out.mean(0), two.mean(0), atol=0.01), f"{n} and {m} patients, {d} features: mean or covariance is not the target's"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "coral-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -1260,7 +1260,7 @@ root = np.array([[3**0.5 + 1, 3**0.5 - 1], [3**0.5 - 1, 3**0.5 + 1]]) / 2
 out = np.asarray(coral(corners * [2, 1], corners @ root + 10, 0.0), dtype=float)
 assert not np.allclose(out, corners * [2, 1] @ root @ np.diag([0.5, 1]) + 10), "you colour first and whiten afterwards: the other way round"
 assert not np.allclose(out, corners @ np.linalg.cholesky(root @ root).T + 10), "the covariance is right, but the cloud is turned within it: that is a Cholesky factor. Use the symmetric root"
-assert np.allclose(out, corners @ root + 10), f"expected the first patient at {(corners @ root + 10)[0].round(3)}, got {out[0].round(3)}"
+assert np.allclose(out, corners @ root + 10, atol=1e-3), f"expected the first patient at {(corners @ root + 10)[0].round(3)}, got {out[0].round(3)}"
 ### BEGIN HIDDEN TESTS
 from scipy.linalg import sqrtm
 
@@ -1268,7 +1268,7 @@ rng = np.random.default_rng(1028)
 one, two = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 4)), rng.normal(size=(70, 4)) @ rng.normal(size=(4, 4)) + 2
 roots = [np.real(sqrtm(np.cov(rows, rowvar=False))) for rows in (one, two)]
 truth = (one - one.mean(0)) @ np.linalg.inv(roots[0]) @ roots[1] + two.mean(0)
-assert np.allclose(np.asarray(coral(one, two, 0.0), dtype=float), truth, atol=1e-4), "on random features the values are off: use symmetric roots of the covariances with n - 1"
+assert np.allclose(np.asarray(coral(one, two, 0.0), dtype=float), truth, atol=0.01 * np.abs(truth).max()), "on random features the values are off: use symmetric roots of the covariances with n - 1"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "coral-same", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -1278,11 +1278,11 @@ one = rng.normal(size=(50, 3)) @ rng.normal(size=(3, 3)) + 4
 kept = one.copy()
 out = np.asarray(coral(one, one[::-1].copy(), 0.0), dtype=float)
 assert np.array_equal(one, kept), "you changed the source that was given: work on a copy"
-assert np.allclose(out, kept, atol=1e-6), "with the same patients in both domains nothing may change"
+assert np.allclose(out, kept, atol=1e-3), "with the same patients in both domains nothing may change"
 ### BEGIN HIDDEN TESTS
 other = rng.normal(size=(40, 3)) * [1, 5, 0.2]
 moved = np.asarray(coral(one * 7 - 3, other, 0.0), dtype=float)
-assert np.allclose(moved, np.asarray(coral(one, other, 0.0), dtype=float), atol=1e-6), "one common unit of the source's features must not matter: whitening takes it out"
+assert np.allclose(moved, np.asarray(coral(one, other, 0.0), dtype=float), atol=1e-2), "one common unit of the source's features must not matter: whitening takes it out"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "coral-ridge", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -1368,18 +1368,18 @@ def axes_of(rows: np.ndarray, k: int) -> np.ndarray:
 
 
 p_s, p_t = axes_of(one, 2), axes_of(two, 2)
-assert np.allclose(stays @ stays.T, (two - two.mean(0)) @ p_t @ p_t.T @ (two - two.mean(0)).T, atol=1e-6), "the target should be centred by its own mean and projected on its own first axes (largest variance first)"
-assert abs(moved.mean()) < 1e-6, "the source should be centred by its own mean"
+assert np.allclose(stays @ stays.T, (two - two.mean(0)) @ p_t @ p_t.T @ (two - two.mean(0)).T, atol=1e-3), "the target should be centred by its own mean and projected on its own first axes (largest variance first)"
+assert abs(moved.mean()) < 1e-4, "the source should be centred by its own mean"
 assert moved[:, 0].std() < moved[:, 1].std(), "each domain stands on its own axes: in the target's first axis this source varies least. Multiply the source by P_s P_s' P_t"
 truth = (one - one.mean(0)) @ p_s @ p_s.T @ p_t
-assert np.allclose(moved @ stays.T, truth @ ((two - two.mean(0)) @ p_t).T, atol=1e-6), "the source is not (x - mean) P_s P_s' P_t: are the two sets of axes in the right order?"
+assert np.allclose(moved @ stays.T, truth @ ((two - two.mean(0)) @ p_t).T, atol=1e-3), "the source is not (x - mean) P_s P_s' P_t: are the two sets of axes in the right order?"
 ### BEGIN HIDDEN TESTS
 for n, m, wide, d in ((30, 50, 6, 3), (20, 15, 40, 5), (200, 100, 3, 1)):
     one, two = rng.normal(size=(n, wide)) @ rng.normal(size=(wide, wide)) + 3, rng.normal(size=(m, wide)) @ rng.normal(size=(wide, wide))
     moved, stays = (np.asarray(part, dtype=float) for part in aligned_subspaces(one, two, d))
     p_s, p_t = axes_of(one, d), axes_of(two, d)
     a, b = (one - one.mean(0)) @ p_s @ p_s.T @ p_t, (two - two.mean(0)) @ p_t
-    assert np.allclose(moved @ moved.T, a @ a.T, atol=1e-5) and np.allclose(moved @ stays.T, a @ b.T, atol=1e-5), f"{n} and {m} patients, {wide} features, d = {d}: the coordinates are off"
+    assert np.allclose(moved @ moved.T, a @ a.T, atol=1e-2) and np.allclose(moved @ stays.T, a @ b.T, atol=1e-2), f"{n} and {m} patients, {wide} features, d = {d}: the coordinates are off"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "aligned-subspaces-same", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -1387,13 +1387,13 @@ for n, m, wide, d in ((30, 50, 6, 3), (20, 15, 40, 5), (200, 100, 3, 1)):
 rng = np.random.default_rng(1032)
 rows = rng.normal(size=(40, 5)) * [4, 3, 2, 1, 0.5]
 moved, stays = (np.asarray(part, dtype=float) for part in aligned_subspaces(rows, rows.copy(), 3))
-assert np.allclose(moved, stays, atol=1e-6), "one hospital aligned with itself: source and target coordinates should be equal"
+assert np.allclose(moved, stays, atol=1e-3), "one hospital aligned with itself: source and target coordinates should be equal"
 assert np.all(np.diff(stays.var(0)) < 0), "the first axis should have the largest variance"
 ### BEGIN HIDDEN TESTS
 other = rng.normal(size=(30, 5)) @ rng.normal(size=(5, 5))
 moved, stays = (np.asarray(part, dtype=float) for part in aligned_subspaces(rows, other, 5))
 centred = rows - rows.mean(0)
-assert np.allclose(moved @ moved.T, centred @ centred.T, atol=1e-5), "with all axes kept, distances between source patients must stay"
+assert np.allclose(moved @ moved.T, centred @ centred.T, atol=1e-2), "with all axes kept, distances between source patients must stay"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "aligned-subspaces-bad", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
