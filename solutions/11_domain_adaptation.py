@@ -590,6 +590,7 @@ for ax, other in zip(axes, ("source test", "target test"), strict=True):
     ax.hist(shuffled, bins=20, color=show.PALETTE[0])
     ax.axvline(seen, color=show.PALETTE[1], linestyle="--")
     ax.set_title(f"source val against {other}", loc="left", fontsize=10)
+    ax.locator_params(axis="x", nbins=4)
     ax.set_xlabel("MMD$^2$: bars shuffled, dashed line as measured")
     print(f"{other}: MMD^2 {seen:+.4f}, p = {p:.3f}; A-distance {2 * (1 - 2 * errors[0]):.2f} from training errors, {max(0, 2 * (1 - 2 * errors[1])):.2f} from held-out errors")
 show.figure(fig, alt="Two histograms of shuffled MMD values with the measured one as a dashed line: inside the histogram for new people of the same scanner, far to the right of it for the other scanner")
