@@ -209,7 +209,7 @@ fig, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
 ax.plot(parts.mean(1), error, "o", color=show.PALETTE[0])
 ax.axhline(0, color="0.6", linewidth=0.8)
 ax.set(xlabel="Dice of a case, mean of both parts", ylabel="volume error (%)")
-show.figure(fig, alt="Volume error against Dice of each test case: cases of the same Dice have volume errors of either sign")
+show.figure(fig, alt="Volume error in per cent against Dice, a point for each test case; the line is no error")
 
 # %% [markdown]
 # ## Results
