@@ -2775,7 +2775,7 @@ show.figure(fig, alt="Validation error and folded share over the weight of smoot
 fold_limit = 0.001
 allowed = lambda_table[lambda_table["folded", "max"] <= fold_limit]["error", "mean"]
 print(lambda_table.round(4).to_string())
-print(f"lowest validation error with every pair folding in at most {fold_limit:.1%}: {allowed.idxmin()}, {allowed.min():.2f} mm")
+print(f"lowest validation error with every pair folding in at most {fold_limit:.1%}: {allowed.min():.2f} mm, {{}} with weight {{:g}}".format(*allowed.idxmin()))
 best_flow_weight = float(allowed.loc["flow"].idxmin())
 assert lambda_table.loc[("direct", 0.0), ("folded", "mean")] > lambda_table.loc[("direct", 1.0), ("folded", "mean")], "without smoothness direct fields should fold more"
 assert lambda_table["error", "mean"].loc["flow"].min() < lambda_table.loc[("flow", 3.0), ("error", "mean")], "too much smoothness should cost accuracy"
