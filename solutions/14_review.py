@@ -419,12 +419,13 @@ show.figure(draw_shared(shared), alt="Forest plot: figures between 0 and 1 from 
 print(f"{len(shared)} figures of {shared['lecture'].nunique()} lectures; in {int(((shared['low'] <= shared['baseline']) & (shared['baseline'] <= shared['high'])).sum())} the interval holds the baseline.")
 
 # %% [markdown]
-# Three traps lie in this picture.
+# Four traps lie in this picture.
 #
 # 1. **An interval that holds the baseline does not show that there is no difference.** Nor does one that leaves it out always show one: the baseline is a measurement as well, on the same patients, and its own error is not drawn. What decides is the
 #    interval of the *paired difference*. Exercise b.
 # 2. **Some rows must hold their baseline.** Where the truth was planted, agreement is success, as for a hazard ratio or a coverage.
 # 3. **Many rows, many chances.** Among a hundred comparisons without any true difference, five intervals leave out the baseline. Exercise c.
+# 4. **Not every pair of figures may be compared.** Lecture 5 sets its Dice beside nnU-Net's published one, which is of other cases: a landmark, no race. Exercise d.
 #
 # Four rows, read aloud (the course's own runs; your figures may differ a little):
 #
