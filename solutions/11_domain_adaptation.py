@@ -2139,7 +2139,7 @@ def kernel_gap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
 
 # %% tags=["demo"]
-ADAPTING_STEPS = run.pick(ci=70, laptop=250)
+ADAPTING_STEPS = run.pick(ci=60, laptop=250)
 
 
 def fit_aligned(start: LesionNet, source: Site, target: torch.Tensor, seed: int, gap, strength: float = 1.0, steps: int = ADAPTING_STEPS) -> LesionNet:
@@ -2621,7 +2621,7 @@ def fit_cycle(a: torch.Tensor, b: torch.Tensor, seed: int, steps: int, cycle: fl
     return to_a.eval(), to_b.eval()
 
 
-translator, back_again = fit_cycle(source_images, target_images, SEED, steps=run.pick(ci=200, laptop=900))
+translator, back_again = fit_cycle(source_images, target_images, SEED, steps=run.pick(ci=150, laptop=900))
 
 # %% tags=["demo"]
 def twins(scanner: Scanner, numbers: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
@@ -2984,7 +2984,7 @@ show.figure(fig, alt="All methods with the mean and the interval over seeds of A
 # **Predict before you run.** Which will lose more: AdaBN, which trains nothing, or DANN? And in what: sensitivity or specificity?
 
 # %% tags=["demo"]
-screening = imaged(40_000, n_train, SCANNER_A, share=0.05)  # unlabelled to the methods; same scanner, few lesions
+screening = imaged(40_000, run.pick(ci=200, laptop=600), SCANNER_A, share=0.05)  # unlabelled to the methods; same scanner, few lesions
 screening_test = study["source test"]  # as many with as without a lesion, so that sensitivity is measured well; both rates don't depend on prevalence
 
 
