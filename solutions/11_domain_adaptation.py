@@ -1470,7 +1470,7 @@ assert shallow_table["histogram matching"][3] > 0, "histogram matching should un
 
 # %% [markdown]
 # Read both columns. AUC asks for the order, balanced accuracy for the threshold too; a method may mend one and not the other. Histogram matching believes the truth here: the scanner *is* a curve of grey values (with a blur, a coil and noise that it can't undo), and the hospitals have the same disease. Importance weights believe in patients whom both hospitals share. Look at their effective size: hardly a
-# source slice looks as if scanner B had taken it, and a weight can't make one. CORAL moves the threshold to a better place and hardly changes the order: what the
+# source slice looks as if scanner B had taken it, and a weight can't make one. CORAL hardly changes the order (and 10.4 shows that its threshold differs from seed to seed): what the
 # network no longer sees on scanner B, no linear map of its features brings back. Subspace alignment may even do harm, since the axes along which people vary most are not those along which they are sick. "Target labels" is a bound for this network's features only; section 10.3 trains new ones.
 #
 # ### The real case: four hospitals, one disease
@@ -1637,7 +1637,7 @@ assert heart_board["switzerland"].loc["CORAL", "Brier diff low"] > 0, "aligning 
 # %% [markdown]
 # ## 10.3 Deep domain adaptation
 #
-# A hospital buys a new MR scanner. On Monday the network that found nine lesions of ten finds two, and nobody has labelled one slice of the new machine. The shallow methods of 10.2 took the features as they were and moved them. A deep network can do more: it can **learn** features that look the same on
+# A hospital buys a new MR scanner. On Monday the network that found nine lesions of ten misses many of them, and nobody has labelled one slice of the new machine. The shallow methods of 10.2 took the features as they were and moved them. A deep network can do more: it can **learn** features that look the same on
 # both scanners, or change the layers in which the scanner shows.
 #
 # What adaptation may see is fixed for the whole section: labelled slices of scanner A (the **source**), and *unlabelled* slices of scanner B (the **target**). Target labels exist in our simulation. They are read twice: by `target-only`, the upper bound that a hospital without labels can't have, and by the last test. A method
@@ -3233,7 +3233,7 @@ axes[2].legend(fontsize=7)
 show.figure(fig, alt="For three criteria, each model's value against its true balanced accuracy on scanner B. Good and bad models share the highest source validation AUC; the surest model by entropy is not the best; diversity minus entropy orders them better.")
 
 # %% [markdown]
-# The honest answer of the field is uncomfortable: without any target label there is no safe choice, only assumptions that you can name. Musgrave, Belongie and Lim (2021) re-ran many published methods and found that much of the reported progress came from choosing models *with* target labels. The table above shows it in small: one plausible criterion finds the best model,
+# The honest answer of the field is uncomfortable: without any target label there is no safe choice, only assumptions that you can name. Musgrave, Belongie and Lim (2021) re-ran many published methods and found that much of the reported progress came from choosing models *with* target labels. The table above shows it in small: one plausible criterion finds a model near the best,
 # another the worst, and nothing but labels tells which. In a hospital there is a cheap way out. Fifty labelled patients of the new scanner, kept for **validation and never for training**, choose a model near the best on average, and can't be fooled by a collapsed one. They are needed anyhow to say that the system may be switched on.
 #
 # **Open today.** Shifts that mix causes (scanner, population and prevalence at once); targets that drift after the adaptation; test-time methods that know when not to move; guarantees that a regulator can read; and benchmarks with several real scanners, in which patients, not images, are counted.
