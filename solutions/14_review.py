@@ -457,7 +457,7 @@ def draw_distances():
         ax.plot(x[mask], size.to_numpy()[mask], marker, color=colour, markersize=5, label=name)
     for height, text in ((1.96, "1.96: one comparison"), (strict, f"{strict:.1f}: {len(both)} comparisons")):
         ax.axhline(height, color="0.4", linestyle="--", linewidth=1)
-        ax.text(0, height * 1.08, text, fontsize=8.5, color="0.25")
+        ax.text(len(ordered) - 1, height * 1.08, text, fontsize=8.5, color="0.25", ha="right")
     ax.set(yscale="log", xlabel="figures, sorted", ylabel="standard errors from the baseline")
     ax.legend(loc="lower right", fontsize=8.5)
     hist.hist(both["p"], bins=np.linspace(0, 1, 21), color=show.PALETTE[0], edgecolor="white")
