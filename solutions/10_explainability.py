@@ -910,18 +910,19 @@ def seed_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained", width_ratios=[3, 2])
 for j, (way, values) in enumerate(correction.items()):
-    ends = np.array([seed_interval(values[:, k]) for k in range(6)])
-    axes[0].errorbar(np.arange(6) + 0.06 * (j - 1), ends[:, 0], ends[:, 2] - ends[:, 0], fmt="osD"[j] + ["-", "--", "-."][j], color=show.PALETTE[[0, 2, 3][j]], capsize=3, label=way)
+    means = values.mean(0)
+    axes[0].plot(np.arange(6) + 0.08 * (j - 1), means, "osD"[j] + ["-", "--", "-."][j], color=show.PALETTE[[0, 2, 3][j]], label=way)
+    axes[0].plot(np.arange(6) + 0.08 * (j - 1), values.T, "osD"[j], color=show.PALETTE[[0, 2, 3][j]], markersize=3, markerfacecolor="none")
 axes[0].axhline(black_accuracy.mean(), color="black", linestyle=":", label="black box")
 axes[0].axhline(max(bt_biopsy.mean(), 1 - bt_biopsy.mean()), color="0.6", linestyle=(0, (1, 4)), label="always the commoner label")
-axes[0].set(xlabel="concepts corrected, of 5", ylabel="test accuracy of the label", ylim=(0.3, 1.03), title="what a correction is worth")
+axes[0].set(xlabel="concepts corrected, of 5", ylabel="test accuracy of the label", ylim=(0.3, 1.03), title="what a correction is worth (hollow: single seeds)")
 axes[0].legend(fontsize=8, loc="lower left", frameon=True, framealpha=1, edgecolor="white")
 axes[1].barh(np.arange(5) - 0.2, concept_accuracy.mean(0), 0.38, color=show.PALETTE[0], label="trained on concepts")
 axes[1].barh(np.arange(5) + 0.2, joint_concept_accuracy.mean(0), 0.38, color=show.PALETTE[3], hatch="///", edgecolor="white", label="joint")
 axes[1].set(yticks=range(5), yticklabels=FINDINGS, xlim=(0.5, 1), xlabel="test accuracy of the concept", title="how well each concept is seen")
 axes[1].invert_yaxis()
 axes[1].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-show.figure(fig, alt="Left: test accuracy over the number of corrected concepts for three ways of training, with a dotted line for the black box. Right: accuracy of each of the five concepts, lowest for the irregular margin")
+show.figure(fig, alt="Left: test accuracy over the number of corrected concepts for three ways of training, means and single seeds, with a dotted line for the black box. Right: accuracy of each of the five concepts, lowest for the irregular margin")
 for way, values in correction.items():
     print(f"{way:12s} accuracy alone {values[:, 0].mean():.3f}, with one concept corrected {values[:, 1].mean():.3f}, with all {values[:, 5].mean():.3f}")
 bottleneck_gain = seed_interval(correction["independent"][:, 0] - black_accuracy)
@@ -1446,7 +1447,7 @@ for column, i in zip(axes.T, chosen_cells, strict=True):
 show.figure(fig, alt="Four test cells above, each with a frame around the patch that resembles a prototype most; below, the training cell from which that prototype comes, with its frame, kind, and share of the score")
 
 # %% [markdown]
-# The lower row is no illustration drawn afterwards. Each patch *is* a weight of the network: remove it, and the score changes by the number printed under it. The price in accuracy stands in the printed lines: the second against the first is what projection costs, the third against the second what the last layer wins back, and the third against the plain network is the price of saying what a cell resembles.
+# The lower row is no illustration drawn afterwards. Each patch *is* a weight of the network: remove it, and the score changes by the number printed under it. (A winning score may be negative: prototypes of other kinds take away from it, and only the order of the eight scores counts.) The price in accuracy stands in the printed lines: the second against the first is what projection costs, the third against the second what the last layer wins back, and the third against the plain network is the price of saying what a cell resembles.
 #
 # But how much does "looks like" explain? The frame says *where*, not *what about it*: colour, grain, the rim? (And see whether a frame lies beside the cell: nothing in the training forbids that.) Two patches that look alike to the network needn't look alike to you, and a little noise or compression can change which patches match (Hoffmann et al., ICML workshop, 2021). The frame is a little too neat as well: a place of the $7 \times 7$
 # grid sees 18 by 18 pixels of 28 through its convolutions, while the frame, as is usual, shows the middle 12. The sum over similarities is ante-hoc and exact. The body that makes the features is a network like any other.
@@ -1837,8 +1838,8 @@ def head_slices(count: int, first: int) -> tuple[torch.Tensor, torch.Tensor, np.
 head_train, head_train_y, _ = head_slices(run.pick(ci=400, laptop=1200), first=0)
 head_val, head_val_y, _ = head_slices(run.pick(ci=80, laptop=120), first=100_000)
 head_test, head_test_y, head_masks = head_slices(run.pick(ci=100, laptop=240), first=200_000)
-show.row([head_test[k, 0] for k in range(8)], overlay=[head_masks[k] for k in range(8)], titles=["healthy", "lesions"] * 4, window=(0, 1), height=1.6,
-         alt="Eight axial slices of heads, every other one with three small bright lesions in the white matter, outlined")
+show.row([head_test[k, 0] for k in range(6)], overlay=[head_masks[k] for k in range(6)], titles=["healthy", "lesions"] * 3, window=(0, 1), height=2.2,
+         alt="Six axial slices of heads, every other one with three small bright lesions in the white matter, outlined")
 print(f"{len(head_train)} people to train on, {len(head_val)} to validate, {len(head_test)} to test; "
       f"the lesions of a person cover {head_masks[1::2].mean():.1%} of the slice, {head_masks[1::2].sum((1, 2)).mean():.0f} pixels")
 
@@ -3292,7 +3293,7 @@ lesion_effect = without_it[:, 1::2].mean() - without_it[:, ::2].mean()
 print(f"the same patients with and without the letter: the logit moves by {letter_effect[0]:+.2f} ({letter_effect[1]:+.2f} to {letter_effect[2]:+.2f}); lesions move it by {lesion_effect:+.2f}")
 
 # %% [markdown]
-# Compare this order with that of the pointing game. Blobs do well here: Grad-CAM and occlusion are too coarse to point at a small lesion, and good enough for a corner. Fine gradients (saliency, SmoothGrad) spread over the whole head, and the letter's share hardly shows. The honest networks' maps give the letter next to nothing, though it is as bright as water; the
+# Compare this order with that of the pointing game. Blobs do well here: Grad-CAM, as coarse as its layer, is good enough for a corner, and so is occlusion. See where each of the two stood when a small lesion was to be pointed at. Fine gradients (saliency, SmoothGrad) spread over the whole head, and the letter's share hardly shows. The honest networks' maps give the letter next to nothing, though it is as bright as water; the
 # trivial maps give it the same share in both, for a map that never asks the network can't tell a fooled one from an honest one.
 #
 # And look at the last line. Once you *suspect* a letter, you need no map: add it, take it away, and see the score move. Maps are for the suspicion; the experiment is the proof. A map has to be read by somebody who thinks of the corner: Adebayo and others (ICLR 2022) found that methods and readers detect an unexpected shortcut much
