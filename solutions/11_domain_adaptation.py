@@ -2940,6 +2940,8 @@ assert refused, "a batch of one patient must raise a ValueError, whatever lr is"
 #
 # All methods on the same test patients, over the same seeds. `needs` says what a method must have: labels of the source (SL), images of the source (SI), images of the target (TI), labels of the target (TL). The share of the gap is $(\text{AUC} - \text{source-only}) / (\text{target-only} - \text{source-only})$.
 #
+# Read the table as a comparison. The scanners, the network and its schedule were set with figures like these in view, so that there is a gap to close: no value in it promises anything for a real scanner. No setting was tuned for one method.
+#
 # **Predict before you run.** Write down your three best methods, and which of them beat plain AdaBN.
 
 # %% tags=["demo"]
