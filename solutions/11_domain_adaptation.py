@@ -334,9 +334,6 @@ assert not abs(value - 1.4) < 0.15, "about 1.4 is 2 (1 - error): the error is ta
 assert not abs(value - 0.4) < 0.15, "about 0.4 is 1 - 2 error: the factor of 2 in front is missing"
 assert not abs(value - 0.6) < 0.1, "about 0.6 is twice the error: 0 must mean that nobody can tell"
 assert abs(value - 0.8) < 0.17, f"expected about 0.8, got {value:.2f}"
-# One mean, two spreads: the MMD of 10.1a sees it, a straight line between the domains can't
-value = float(proxy_a_distance(rng.normal(size=(200, 2)), rng.normal(0, 3, (200, 2)), np.arange(200), np.arange(200), 5))
-assert value < 0.5, f"{value:.2f} for domains with one mean and two spreads: no linear classifier tells them apart. Is yours a forest, neighbours, a kernel?"
 ### BEGIN HIDDEN TESTS
 assert float(proxy_a_distance(near - 30, far, np.arange(500), np.arange(500), 5)) > 1.95, "domains far apart have a distance of 2"
 assert abs(float(proxy_a_distance(1000 * near + 5, 1000 * far + 5, np.arange(500), np.arange(500), 5)) - 0.8) < 0.17, "units must not matter: standardise"
@@ -348,10 +345,6 @@ rng = np.random.default_rng(1015)
 value = float(proxy_a_distance(rng.normal(size=(60, 200)), rng.normal(size=(60, 200)), np.arange(60), np.arange(60), 5))
 assert value < 0.8, f"{value:.2f} for two halves of one hospital: is that the training error? Hold patients out"
 assert value >= 0, "below 0: an error above one half means that nothing was found. Return 0"
-# The same forty people at both hospitals, in another order: whoever learned a person by heart at one is wrong about her at the other
-twins = rng.normal(size=(40, 100))
-value = float(proxy_a_distance(twins, twins[rng.permutation(40)], np.arange(40), np.arange(40), 5))
-assert value < 0.5, f"{value:.2f} for the same people at both hospitals: the held-out error lies far above one half here, and counts as 0. Don't take the absolute value"
 ### BEGIN HIDDEN TESTS
 values = [float(proxy_a_distance(*rng.normal(size=(2, 20, 30)), np.arange(20), np.arange(20), 4)) for _ in range(12)]
 assert np.mean(values) < 0.6, "small halves of one hospital look different on average: hold patients out"
@@ -1072,7 +1065,7 @@ assert np.isclose(even, 50), f"fifty equal weights are worth fifty patients, not
 lonely = float(importance_weights(np.r_[np.full(49, 1e-6), 0.999], 100, 100, 1e6)[1])
 assert not np.isclose(lonely, 50), "the sum of the weights is always N after scaling: use (sum w)^2 / sum w^2"
 assert np.isclose(lonely, 1, atol=0.01), f"one patient outweighs all others: the effective size should be about 1, not {lonely:.3g}"
-assert np.isclose(float(importance_weights(np.array([0.5, 0.2, 0.8]), 400, 200, 5.0)[1]), 9 / 4.68), "for weights 0.8, 0.2, 2.0 it is 9 / 4.68 = 1.923: (sum w)^2 / sum w^2 of the clipped weights, those that you return"
+assert np.isclose(float(importance_weights(np.array([0.5, 0.2, 0.8]), 400, 200, 5.0)[1]), 9 / 4.68), "for weights 0.8, 0.2, 2.0 it is 9 / 4.68 = 1.923"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(1025)
 p = rng.beta(1, 3, 200)
@@ -1261,7 +1254,6 @@ two = rng.normal(size=(150, 3)) @ np.array([[1.0, -0.8, 0.2], [0.3, 2, 0], [0, 0
 out = np.asarray(coral(one.copy(), two.copy(), 0.0), dtype=float)
 assert out.shape == one.shape, f"each source patient should keep a row: {one.shape}, not {out.shape}"
 assert not np.allclose(np.cov(out, rowvar=False), np.eye(3), atol=0.1), "that is white: the target's colour is missing"
-assert not np.allclose(np.cov(out, rowvar=False), np.cov(two, rowvar=False) * 149 / 150 * 200 / 199, atol=1e-4), "your covariances have n in the denominator: take n - 1"
 assert np.allclose(np.cov(out, rowvar=False), np.cov(two, rowvar=False), atol=1e-3), "the covariance is not the target's: first whiten by the source, C_s^(-1/2), then colour by the target, C_t^(1/2); rows stand on the left"
 assert not np.allclose(out.mean(0), 0, atol=1e-3), "the result is centred: move it to the target's mean"
 assert np.allclose(out.mean(0), two.mean(0), atol=1e-3), "the mean should be the target's: centre the source by its own mean, then add the target's"
@@ -1279,7 +1271,7 @@ root = np.array([[3**0.5 + 1, 3**0.5 - 1], [3**0.5 - 1, 3**0.5 + 1]]) / 2
 out = np.asarray(coral(corners * [2, 1], corners @ root + 10, 0.0), dtype=float)
 assert not np.allclose(out, corners * [2, 1] @ root @ np.diag([0.5, 1]) + 10), "you colour first and whiten afterwards: the other way round"
 assert not np.allclose(out, corners @ np.linalg.cholesky(root @ root).T + 10), "the covariance is right, but the cloud is turned within it: that is a Cholesky factor. Use the symmetric root"
-assert np.allclose(out, corners @ root + 10, atol=1e-3), f"expected the first patient at {(corners @ root + 10)[0].round(3)}, got {out[0].round(3)}: whiten by the symmetric root C_s^(-1/2), colour by the symmetric root C_t^(1/2); another map with the same covariance turns the cloud"
+assert np.allclose(out, corners @ root + 10, atol=1e-3), f"expected the first patient at {(corners @ root + 10)[0].round(3)}, got {out[0].round(3)}"
 ### BEGIN HIDDEN TESTS
 from scipy.linalg import sqrtm
 
@@ -1903,7 +1895,6 @@ assert slopes["domain head"] is not None and slopes["body"] is not None, "a part
 assert not np.allclose(slopes["domain head"], -0.5 * head, atol=1e-6), "the domain head got the reversed gradient: it must learn to tell the domains apart"
 assert np.allclose(slopes["domain head"], head, atol=1e-6), "the domain head's gradient differs from the slope of its loss: does it see the true features?"
 assert not np.allclose(slopes["body"], by_label + 0.5 * by_domain, atol=1e-6), "the body helps the critic: the sign of the domain loss must be turned for it"
-assert not np.allclose(slopes["body"], -0.5 * (by_label + by_domain), atol=1e-6), "the label loss was turned as well: a hook on x itself works on everything that flows back to x. Hang it on a copy, and return that"
 assert not np.allclose(slopes["body"], by_label, atol=1e-6), "the body doesn't hear the critic at all"
 assert np.allclose(slopes["body"], by_label - 0.5 * by_domain, atol=1e-6), "the body should get the slope of (label loss - 0.5 domain loss)"
 ### BEGIN HIDDEN TESTS
@@ -2037,7 +2028,6 @@ def run_adabn(seed: int, images) -> dict:
     """Your adapt_batch_norm on two_norm_net(seed): the state of what you return and of the net afterwards, modes, and logits of the images; arrays."""
     net = two_norm_net(seed)
     made = adapt_batch_norm(net, torch.tensor(np.asarray(images)))
-    assert isinstance(made, torch.nn.Module), f"return the adapted network, not {type(made).__name__}"
     state = {name: value.detach().numpy().copy() for name, value in made.state_dict().items()}
     after = {name: value.detach().numpy().copy() for name, value in net.state_dict().items()}
     training = [type(layer).__name__ for layer in made.modules() if layer.training]
@@ -2059,16 +2049,12 @@ def refuses_without_norm() -> bool:
 images = scanned(40, seed=1)
 made, wanted = run_adabn(0, images)["state"], statistics_of(0, images)
 old = {name: value.numpy() for name, value in two_norm_net(0).state_dict().items()}
-assert {"1.running_mean", "1.running_var", "5.running_mean", "5.running_var"} <= set(made), "a batch norm remembers no mean or variance any more: then each day's batch is judged by itself. Give it those of these images"
 mean, var = made["1.running_mean"], made["1.running_var"]
 assert not np.allclose(mean, old["1.running_mean"], atol=1e-3), "the batch norm still holds the statistics of the source: they have to be replaced"
 assert not np.allclose(mean, 0.9 * old["1.running_mean"] + 0.1 * wanted["1.running_mean"], atol=1e-3), "nine tenths of the source are left: with momentum 0.1 one pass is not enough. Forget the old statistics"
 assert not np.allclose(mean, 0.1 * wanted["1.running_mean"], atol=1e-3), "you forgot the source, but learned a tenth of the target: set the momentum to 1 or to None for the pass"
 assert np.allclose(mean, wanted["1.running_mean"], rtol=1e-3, atol=1e-3), "the running mean of the first batch norm should be the mean of its inputs over all images and pixels"
 assert np.allclose(var, wanted["1.running_var"], rtol=0.01), "the running variance of the first batch norm should be that of its inputs over all images and pixels"
-mixed = np.concatenate([scanned(24, seed=2), scanned(8, seed=3) + 5])  # two protocols of one scanner, one after the other
-made, wanted = run_adabn(0, mixed)["state"], statistics_of(0, mixed)
-assert np.allclose(made["1.running_mean"], wanted["1.running_mean"], rtol=1e-3, atol=1e-3) and np.allclose(made["1.running_var"], wanted["1.running_var"], rtol=0.01), "when the images come in two kinds, mean or variance is off: send all images through at once; what differs between small batches is missing from each of them"
 ### BEGIN HIDDEN TESTS
 for seed in (2, 3):
     images = scanned(30 + seed, seed=seed + 10)
@@ -2358,7 +2344,6 @@ low = low_square((12, 10), 2)
 assert not np.allclose(np.angle(turn_b[low]), 0, atol=1e-5), "in the square you took the target's phase too: that pastes its anatomy into the patient. Swap the amplitude alone"
 assert np.allclose(turn / np.abs(turn), 1, atol=1e-5), "the phase should be the source's at every frequency"
 assert np.allclose(swap_amplitude(a.copy(), a.copy(), 3), a), "an image swapped with itself must not change"
-assert np.allclose(swap_amplitude(a - 0.6, a - 0.6, 3), a - 0.6), "an image with values below 0 (a z-scored one) swapped with itself must not change: take the real part of the inverse transform, not its absolute value"
 ### BEGIN HIDDEN TESTS
 for seed in (11, 12):
     a, b = two_films((11, 16), seed)
@@ -2512,10 +2497,6 @@ assert len(np.unique(rows)) == len(rows), "a patient was picked twice: each belo
 assert np.array_equal(labels, called[rows]), "a pseudo-label is the most probable class of that patient"
 assert counts[1] > 0, "nobody who was called ill was picked: the next round will learn that everyone is healthy"
 assert counts == wanted, f"of {(called == 0).sum()} called healthy and {(called == 1).sum()} called ill, {wanted} should stay, not {counts}: a fifth of each, rounded up"
-tied = np.array([[0.9, 0.1]] * 4 + [[0.4, 0.6]])
-rows = np.asarray(pick_pseudo_labels(tied.copy(), 0.5)[0])
-assert len(rows) != 5, "four tie as healthy, one is called ill, half of each stays: a threshold on the confidence keeps or drops all who tie. Count them off"
-assert rows.tolist() == [0, 1, 4], f"half of four is 2, half of one, rounded up (subtract a little first), is 1, and of equally confident patients the earlier rows should stay: 0, 1 and 4, not {rows.tolist()}"
 ### BEGIN HIDDEN TESTS
 for seed, k, share in ((2, 3, 0.1), (3, 4, 0.35), (4, 2, 1.0)):
     p = leaning_predictions(150, k, 2.0, seed)
@@ -2869,9 +2850,7 @@ def tent_by_autograd(seed: int, images, lr: float) -> dict:
 def run_tent(seed: int, images, lr: float, sure: float = 1.0) -> dict:
     """Your tent_step on three_class_net(seed): probabilities, whether they hang on a graph, and the states of the copy and of the net afterwards; arrays."""
     net = three_class_net(seed, sure)
-    answer = tent_step(net, torch.tensor(np.asarray(images)), lr)
-    assert isinstance(answer, (tuple, list)) and len(answer) == 2 and torch.is_tensor(answer[0]) and isinstance(answer[1], torch.nn.Module), "return two things: the probabilities, a tensor, and then the adapted copy, a network"
-    probabilities, made = answer
+    probabilities, made = tent_step(net, torch.tensor(np.asarray(images)), lr)
     states = [{name: value.detach().numpy().copy() for name, value in one.state_dict().items()} for one in (made, net)]
     return {"probabilities": probabilities.detach().numpy().copy(), "graph": bool(probabilities.requires_grad), "state": states[0], "net after": states[1]}
 
