@@ -2,9 +2,8 @@
 def gain_of_joining(labels: np.ndarray, own: np.ndarray, federated: np.ndarray, draws: int, seed: int) -> tuple[float, float, float]:
     from sklearn.metrics import roc_auc_score
 
-    labels, own, federated = np.asarray(labels), np.asarray(own), np.asarray(federated)
-    if not len(labels) == len(own) == len(federated) or len(np.unique(labels)) < 2:
-        raise ValueError("labels and scores must be of one length, and both classes must be there")
+    if len(np.unique(labels)) < 2 or not len(labels) == len(own) == len(federated):
+        raise ValueError("both classes must be there")
     rng, gains = np.random.default_rng(seed), []
     while len(gains) < draws:
         rows = rng.integers(len(labels), size=len(labels))
