@@ -277,7 +277,7 @@ def other_machine(x: torch.Tensor, seed: int = 0) -> torch.Tensor:
     return (2 * ((0.5 * x + 0.5 * soft + 1) / 2).clamp(0, 1) ** 1.6 - 1 + 0.08 * noise).clamp(-1, 1)
 
 
-tests = {"test films": (x_test, y_test), "unseen hospital": (other_machine(x_test), y_test)}
+film_tests = {"test films": (x_test, y_test), "unseen hospital": (other_machine(x_test), y_test)}
 parts = deal(y_train.numpy(), child, 5, ALPHA, np.random.default_rng([SEED, 7]))
 hospitals = [(x_train[part], y_train[part]) for part in parts]  # those of the figure above
 rows = []
@@ -291,7 +291,7 @@ for repeat in range(REPEATS):
     central = new_net(repeat)
     train_local(central, x_train, y_train, 5 * ROUNDS * STEPS, LR, seed=repeat)
     federated, _ = federate(sites, ROUNDS, STEPS, LR, seed=repeat)
-    for where, (x, y) in tests.items():
+    for where, (x, y) in film_tests.items():
         one = [auc_of(net, x, y) for net in alone]
         rows += [(where, repeat, "local, mean of five", np.mean(one)), (where, repeat, "local, worst of five", min(one)), (where, repeat, "federated", auc_of(federated, x, y)), (where, repeat, "central", auc_of(central, x, y))]
 auc_rows = pd.DataFrame(rows, columns=["where", "repeat", "model", "auc"])
@@ -305,11 +305,11 @@ def over_repeats(values) -> tuple[float, float, float]:
 
 
 way = np.sign(float(x_train[y_train == 1].mean() - x_train[y_train == 0].mean()))  # from training films
-bright = {where: roc_auc_score(y, way * x.mean((1, 2, 3))) for where, (x, y) in tests.items()}
-film_table = pd.DataFrame({where: {"brightness": f"{bright[where]:.3f}"} for where in tests})
+bright = {where: roc_auc_score(y, way * x.mean((1, 2, 3))) for where, (x, y) in film_tests.items()}
+film_table = pd.DataFrame({where: {"brightness": f"{bright[where]:.3f}"} for where in film_tests})
 film_auc = {}
 for model in ("local, worst of five", "local, mean of five", "federated", "central"):
-    for where in tests:
+    for where in film_tests:
         film_auc[model, where] = over_repeats(auc_rows[(auc_rows["where"] == where) & (auc_rows.model == model)].auc)
         film_table.loc[model, where] = "{:.3f} [{:.3f}, {:.3f}]".format(*film_auc[model, where])
 wide = auc_rows[auc_rows["where"] == "test films"].pivot(index="repeat", columns="model", values="auc")
@@ -1584,13 +1584,1566 @@ assert np.isfinite(answer).all() and answer[1] <= answer[0] + 1e-9 <= answer[2] 
 # federated minus local inside each hospital, paired, with intervals.</details>
 
 # %% [markdown]
+# ## 11.3 Federated domain generalization
+#
+# Hospitals differ not only in whom they treat, but in how they look at them. Detector, tube voltage, processing and export give each film a *style*. A model from four hospitals is to work at a fifth one, which had no say in it. When training sees several domains, and the test is a domain that it has not seen, we speak of **domain generalization**. In a federation there is a further
+# difficulty: no hospital may see another's films, so none can learn from them what varies.
+#
+# Two ideas, and what each is for:
+#
+# - **FedBN** (Li and others, ICLR 2021). A batch norm layer holds the mean and the variance of its inputs, and a learned scale and shift. A scanner's gain and offset end up there. So these layers stay at home, and all others are averaged. Each *member* gets a model that fits its scanner. A newcomer gets no norm layers of its own.
+# - **Amplitude sharing** (FedDG; Liu and others, CVPR 2021). Take a film's Fourier transform $F = |F|\, e^{i \varphi}$. The low-frequency amplitudes $|F|$ hold brightness, contrast and shading; the phases $\varphi$ hold the edges, which are the anatomy. Each hospital puts amplitudes of some films into a common bank, without phases. In training, a film
+#   keeps its phases and gets low amplitudes that lie between its own and a foreign one's: $(1 - \lambda)\,|F| + \lambda\, |F'|$, with a random $\lambda$ between 0 and 1. The model sees styles of hospitals whose films it never gets. (The paper adds a meta-learning step and a loss at the borders of segmentations; we take the exchange of amplitudes alone.)
+#
+# Sharing amplitudes costs bytes, and some privacy: an amplitude belongs to a patient's film. Low amplitudes say little, and little is not nothing.
+#
+# We plant the scanners, so that we know what differs: gamma, gain, offset and a shading. Four hospitals A to D train; E is new. All test films are seen through all five scanners, so that the patients are the same and only the style differs.
+
+# %% tags=["demo"]
+UP, RIGHT = torch.meshgrid(torch.linspace(-1, 1, 28), torch.linspace(-1, 1, 28), indexing="ij")
+SCANNERS = {  # gamma, gain, offset, and the slope of a shading, down and to the right
+    "A": (1.0, 1.0, 0.0, 0.0, 0.0),
+    "B": (2.0, 0.8, 0.15, 0.4, 0.0),
+    "C": (0.6, 0.9, -0.1, 0.0, -0.3),
+    "D": (1.2, 0.4, 0.4, -0.2, 0.2),
+    "E": (0.7, 0.4, 0.0, -0.5, -0.4),
+}
+SEEN, UNSEEN = ["A", "B", "C", "D"], "E"
+
+
+def scan(x: torch.Tensor, scanner: str, seed: int, noise: float = 0.02) -> torch.Tensor:
+    """The same films (N, 1, 28, 28), from -1 to 1, as another scanner would have made them."""
+    gamma, gain, offset, down, right = SCANNERS[scanner]
+    grey = gain * ((x + 1) / 2).clamp(0, 1) ** gamma + offset
+    grain = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    return 2 * (grey * (1 + down * UP + right * RIGHT) + noise * grain) - 1
+
+
+def hospitals_of(seed: int) -> list[Site]:
+    """The training films dealt evenly to the four hospitals, child by child, each with its scanner."""
+    parts = deal(y_train.numpy(), child, 4, 1000.0, np.random.default_rng(seed))
+    return [(scan(x_train[part], scanner, 10 * seed + k), y_train[part]) for k, (part, scanner) in enumerate(zip(parts, SEEN, strict=True))]
+
+
+tests = {scanner: (scan(x_test, scanner, 900 + k), y_test) for k, scanner in enumerate(SCANNERS)}
+
+# %% tags=["demo"]
+RADIUS = 1
+
+
+def low_amplitudes(x: torch.Tensor) -> torch.Tensor:
+    """What a hospital shares: (N, 1, 2r + 1, 2r + 1) amplitudes about the mean, no phases."""
+    middle = x.shape[-1] // 2
+    cut = slice(middle - RADIUS, middle + RADIUS + 1)
+    return torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1))[..., cut, cut].abs()
+
+
+def restyle(x: torch.Tensor, bank: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Each film's low amplitudes moved by a random share towards those of a random entry of the bank."""
+    chosen = bank[torch.randint(len(bank), (len(x),), generator=rng)]
+    own = low_amplitudes(x)
+    factor = 1 + torch.rand(len(x), 1, 1, 1, generator=rng) * (chosen / own.clamp(min=1e-6) - 1)
+    rim = (x.shape[-1] - 2 * RADIUS) // 2
+    whole = nn.functional.pad(factor, (rim, rim - 1, rim, rim - 1), value=1.0)
+    return torch.fft.ifft2(torch.fft.ifftshift(torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1)) * whole, dim=(-2, -1))).real
+
+# %% tags=["demo"]
+class BandNet(nn.Module):
+    """Four fixed bands, from fine detail to the local mean, in 7 x 7 cells; then norm, convolution, norm and a linear layer. (N, 1, 28, 28) -> (N,) logits; learns in few rounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1, self.conv, self.norm2, self.head = nn.BatchNorm2d(4), nn.Conv2d(4, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12), nn.Linear(12 * 49, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        blurred = [x] + [nn.functional.avg_pool2d(x, width, 1, width // 2, count_include_pad=False) for width in (3, 5, 9)]
+        bands = [nn.functional.avg_pool2d((fine - coarse).abs(), 4) for fine, coarse in zip(blurred, blurred[1:], strict=False)]
+        x = self.norm1(torch.cat([*bands, nn.functional.avg_pool2d(x, 4)], 1))
+        return self.head(torch.relu(self.norm2(self.conv(x))).flatten(1)).squeeze(1)
+
+
+def new_band_net(seed: int) -> BandNet:
+    torch.manual_seed(seed)
+    return BandNet()
+
+# %% tags=["demo"]
+NORMS = ("norm1", "norm2")
+
+
+def kept_at_home(net: nn.Module) -> torch.Tensor:
+    """(P,) bool over the packed entries: those of batch norm layers."""
+    return torch.cat([torch.full((value.numel(),), name.split(".")[0] in NORMS) for name, value in entries(net).items()])
+
+
+def federate_sites(sites: list[Site], rounds: int, steps: int, lr: float, seed: int, fedbn: bool = False, bank: torch.Tensor | None = None) -> list[torch.Tensor]:
+    """Federated training that may keep norms at home or restyle films; one packed model (P,) for each hospital."""
+    net, rng = new_band_net(seed), torch.Generator().manual_seed(seed)
+    home, held = kept_at_home(net), [pack(net)] * len(sites)
+    for number in range(rounds):
+        sent = []
+        for k, (x, y) in enumerate(sites):
+            unpack(net, held[k])
+            shown = x if bank is None else restyle(x, bank, rng)
+            train_local(net, shown, y, steps, lr, seed=10_000 * seed + 100 * number + k)
+            sent.append(pack(net))
+        common = weighted(sent, [len(x) for x, _ in sites])
+        held = [torch.where(home, own, common) if fedbn else common for own in sent]
+    return held
+
+
+def auc_at(vector: torch.Tensor, scanner: str) -> float:
+    net = new_band_net(0)
+    unpack(net, vector)
+    return auc_of(net, *tests[scanner])
+
+
+def adapted(vector: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The model with batch norm statistics of unlabelled films x."""
+    net = new_band_net(0)
+    unpack(net, vector)
+    for layer in (net.norm1, net.norm2):
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean over what it sees
+    net.train()
+    with torch.no_grad():
+        net(x)
+    return pack(net)
+
+# %% tags=["demo"]
+fig, axes = plt.subplots(2, 6, figsize=(9.5, 3.5), layout="constrained")
+for line, number in zip(axes, (0, 1), strict=True):
+    film = x_train[number : number + 1]
+    pictures = [(f"scanner {s}", scan(film, s, 0)) for s in SCANNERS]
+    pictures.append(("A's film,\nC's amplitudes", restyle(film, low_amplitudes(scan(film, "C", 0)), torch.Generator().manual_seed(4))))
+    for ax, (name, picture) in zip(line, pictures, strict=True):
+        ax.imshow(picture[0, 0], vmin=-1, vmax=1)
+        ax.set_title(name if number == 0 else "", fontsize=9)
+        ax.set_axis_off()
+show.figure(fig, alt="Two rows, one a chest film. From left: the film through scanners A to E, which differ in brightness, contrast and shading; last, the first film with low amplitudes on the way to those of scanner C: the anatomy stays, the look changes")
+bank_bytes = 4 * 40 * (2 * RADIUS + 1) ** 2
+print(f"a hospital shares {2 * RADIUS + 1} x {2 * RADIUS + 1} amplitudes of 40 films: {bank_bytes / 1000:.1f} kB, once; a model has {4 * len(pack(new_band_net(0))) / 1000:.1f} kB, each round and way")
+
+# %% [markdown]
+# ### Exercise 11.3a - the other hospital's look
+#
+# Difficulty 3 of 5 - 3 points - about 15 minutes - *after it you can give a film the look of a hospital that never sent you a film*
+#
+# Write `mix_amplitude(image, other, share, radius)`. Let $F$ be the two-dimensional Fourier transform of the image, as `numpy.fft.fft2` gives it. A pair of whole frequencies $(u, v)$ lies in the low band when $\max(|u|, |v|) \le r$, with $r$ the `radius`; $u$ and $v$ are counted from the mean, which is $(0, 0)$.
+# Inside the band the amplitude becomes $(1 - \lambda)\,|F| + \lambda\, A$, with $A$ the other hospital's amplitude and $\lambda$ the `share`. Outside it stays, and the phase stays everywhere.
+#
+# <details><summary>Hint 1: the idea</summary>A complex number is its amplitude times <code>exp(i phase)</code>. Take it apart, change the amplitude at a few frequencies, put it together, transform back.</details>
+# <details><summary>Hint 2: what to call</summary><code>np.fft.fftfreq(n) * n</code> gives the whole frequencies in the order of <code>fft2</code>: 0, 1, 2, ..., -2, -1. <code>np.abs</code>, <code>np.angle</code>, <code>np.exp(1j * phase)</code>, <code>np.fft.ifft2(...).real</code>.</details>
+# <details><summary>My film turns into a fine pattern of dots</summary>You changed the highest frequencies. <code>fft2</code> puts the mean in the corner, at index [0, 0], and the highest frequencies in the middle. <code>np.fft.fftshift</code> moves the mean to the middle, if you prefer to cut a square there; move it back before you transform back.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "amplitude-mix", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def mix_amplitude(image: np.ndarray, other: np.ndarray, share: float, radius: int) -> np.ndarray:
+    """A film with its own phase, and with low-frequency amplitudes that are partly another hospital's.
+
+    Args:
+        image: (H, W) grey values.
+        other: (H, W) amplitudes of the other hospital's film, as np.abs(np.fft.fft2(film)) gives them.
+        share: lambda, the other hospital's share, from 0 to 1.
+        radius: highest frequency that is mixed, in whole periods an image; 0 mixes the mean alone.
+
+    Returns:
+        (H, W) real grey values; the inputs stay as they are.
+
+    Raises:
+        ValueError: the shapes differ, the share is not in [0, 1], the radius is negative, or a value is not finite.
+    """
+    ### BEGIN SOLUTION
+    image, other = np.asarray(image, dtype=float), np.asarray(other, dtype=float)
+    if image.shape != other.shape or not 0 <= share <= 1 or radius < 0:
+        raise ValueError("give two arrays of one shape, a share from 0 to 1 and a radius of at least 0")
+    if not np.isfinite(image).all() or not np.isfinite(other).all():
+        raise ValueError("image and amplitudes must be finite")
+    spectrum = np.fft.fft2(image)
+    rows, columns = (np.abs(np.fft.fftfreq(n) * n) for n in image.shape)
+    low = np.maximum(rows[:, None], columns[None]) <= radius + 1e-9
+    amplitude = np.abs(spectrum)
+    amplitude = np.where(low, (1 - share) * amplitude + share * other, amplitude)
+    return np.fft.ifft2(amplitude * np.exp(1j * np.angle(spectrum))).real
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "amplitude-mix-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The value: at the mean, whose frequency is (0, 0), the amplitude is the sum of the grey values. Own 64 * 2, other 64 * 10, a share of a quarter
+rng = np.random.default_rng(1131)
+own = rng.normal(0, 0.3, (8, 8))
+own += 2 - own.mean()
+theirs = rng.normal(0, 0.3, (8, 8))
+theirs += 10 - theirs.mean()
+out = np.asarray(mix_amplitude(own.copy(), np.abs(np.fft.fft2(theirs)), 0.25, 0))
+assert out.shape == (8, 8), f"a film of (8, 8) must stay (8, 8), not {out.shape}"
+assert not np.iscomplexobj(out), "grey values are real: take the real part after the inverse transform"
+assert not np.isclose(out.mean(), 8), "the mean became 8: the share belongs to the OTHER hospital, 1 - share to the own film"
+assert not np.isclose(out.mean(), 4.5), "the mean became 2 + 0.25 * 10: the own amplitude has to give way, (1 - share) * own + share * other"
+assert not np.isclose(out.mean(), 2), "the mean did not change: is the low band where fft2 puts it? The mean stands at index [0, 0]"
+assert np.isclose(out.mean(), 4), f"a mean of 2 and one of 10, mixed with a share of 0.25, give 4, not {out.mean():.4g}"
+assert np.allclose(out - out.mean(), own - 2), "a radius of 0 changes the mean alone; all other frequencies stay"
+### BEGIN HIDDEN TESTS
+for shape, share, radius in (((28, 28), 0.7, 3), ((9, 12), 0.4, 2), ((15, 15), 1.0, 4)):
+    own, theirs = rng.uniform(0, 1, shape), rng.uniform(0, 1, shape)
+    a, b = np.fft.fft2(own), np.abs(np.fft.fft2(theirs))
+    for u in range(-radius, radius + 1):
+        for v in range(-radius, radius + 1):
+            a[u, v] *= (1 - share) + share * b[u, v] / abs(a[u, v])
+    assert np.allclose(np.asarray(mix_amplitude(own.copy(), b.copy(), share, radius)), np.fft.ifft2(a).real, atol=1e-5), f"the mixed film is off for shape {shape}, share {share}, radius {radius}"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "amplitude-mix-band", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The band and the phase: with a share of 1 the low amplitudes are the other's, the high ones the film's own, and every phase the film's own
+rng = np.random.default_rng(1132)
+own, theirs = rng.uniform(0.2, 1, (16, 16)), rng.uniform(0.2, 1, (16, 16))
+wanted = np.abs(np.fft.fft2(theirs))
+was, now = np.fft.fft2(own), np.fft.fft2(np.asarray(mix_amplitude(own.copy(), wanted.copy(), 1.0, 2)))
+frequency = np.abs(np.fft.fftfreq(16) * 16)
+low = np.maximum(frequency[:, None], frequency[None]) <= 2
+assert np.allclose(np.abs(now)[~low], np.abs(was)[~low], rtol=1e-4, atol=1e-6), "amplitudes above the radius changed: only frequencies up to the radius, on both sides of zero, may"
+assert np.allclose(np.abs(now)[low], wanted[low], rtol=1e-4, atol=1e-6), "with a share of 1 the low amplitudes must be the other's: all with |u| and |v| up to the radius, negative frequencies too"
+assert np.allclose(now / np.abs(now), was / np.abs(was), atol=1e-4), "a phase changed: the anatomy is in the phases, and it is this patient's"
+### BEGIN HIDDEN TESTS
+same = np.asarray(mix_amplitude(own.copy(), wanted.copy(), 0.0, 5))
+assert np.allclose(same, own, atol=1e-6), "a share of 0 must give the film back"
+now = np.fft.fft2(np.asarray(mix_amplitude(own.copy(), wanted.copy(), 0.5, 7)))
+low = np.maximum(frequency[:, None], frequency[None]) <= 7
+assert np.allclose(np.abs(now)[~low], np.abs(was)[~low], rtol=1e-4, atol=1e-6), "amplitudes above a radius of 7 changed"
+assert np.allclose(np.abs(now)[low], 0.5 * (np.abs(was) + wanted)[low], rtol=1e-4, atol=1e-6), "at a share of one half the low amplitudes should be the mean of both"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "amplitude-mix-input", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Bad input, after good: a share above 1 would make amplitudes negative, which turns phases round
+flat = np.full((4, 4), 3.0)
+assert np.allclose(np.asarray(mix_amplitude(flat.copy(), np.abs(np.fft.fft2(flat)), 0.5, 1)), 3), "a film mixed with its own amplitudes stays as it is"
+try:
+    mix_amplitude(flat.copy(), np.abs(np.fft.fft2(flat)), 1.5, 1)
+except ValueError:
+    pass
+else:
+    raise AssertionError("a share of 1.5 must raise a ValueError")
+### BEGIN HIDDEN TESTS
+for film, amplitude, share, radius in ((flat, np.ones((4, 5)), 0.5, 1), (flat, np.ones((4, 4)), -0.1, 1), (flat, np.ones((4, 4)), 0.5, -1), (np.full((4, 4), np.nan), np.ones((4, 4)), 0.5, 1)):
+    try:
+        mix_amplitude(film.copy(), amplitude.copy(), share, radius)
+    except ValueError:
+        continue
+    raise AssertionError("other shapes, a share outside 0 to 1, a negative radius or a nan must raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 11.3b - what FedBN sends
+#
+# Difficulty 2 of 5 - 3 points - about 10 minutes - *after it you can say which numbers leave a hospital under FedBN, and which it gets back*
+#
+# Write `fedbn_average(states, sizes, norm_layers)`. Each state is what `state_dict()` gives: the name of an entry is the name of its layer, a dot, and the entry's own name (`"features.1.running_var"`: layer `features.1`). Layers that are listed in `norm_layers` stay at home, whole. All other entries become the mean over the hospitals, weighted by `sizes`.
+#
+# <details><summary>Hint 1: the idea</summary>Each hospital gets its own answer: the shared entries are the same for all, the entries of norm layers are its own.</details>
+# <details><summary>Hint 2: what to call</summary><code>name.rpartition(".")[0]</code> is the layer of an entry. <code>np.average(arrays, axis=0, weights=sizes)</code> is a weighted mean.</details>
+# <details><summary>It works in the first check and fails in the one with eleven layers</summary><code>"10.weight".startswith("1")</code> is true. Compare whole names of layers.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "fedbn-average", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fedbn_average(states: list[dict[str, np.ndarray]], sizes: list[int], norm_layers: list[str]) -> list[dict[str, np.ndarray]]:
+    """One round of FedBN's server.
+
+    Args:
+        states: for each hospital, entry name -> array; the same names and shapes everywhere.
+        sizes: number of patients of each hospital, at least 0, not all 0.
+        norm_layers: names of the batch norm layers.
+
+    Returns:
+        For each hospital its new state: every entry of a norm layer its own (scale, shift, running statistics, counter), every other entry the
+        mean weighted by sizes.
+
+    Raises:
+        ValueError: no state, another number of sizes than of states, a negative size, or all sizes 0.
+    """
+    ### BEGIN SOLUTION
+    if len(states) == 0 or len(states) != len(sizes) or min(sizes) < 0 or sum(sizes) == 0:
+        raise ValueError("give one size of at least 0 for each state, not all 0")
+    kept = set(norm_layers)
+    shared = {name: np.average([state[name] for state in states], axis=0, weights=sizes) for name in states[0] if name.rpartition(".")[0] not in kept}
+    return [{name: shared.get(name, value) for name, value in state.items()} for state in states]
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "fedbn-average-shared", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# What is shared: 100 and 300 patients, weights 0 and 4 -> 3
+layers = {"conv.weight": 0.0, "unit.weight": 1.0, "unit.bias": 2.0, "unit.running_mean": 3.0, "unit.running_var": 4.0, "unit.num_batches_tracked": 5.0, "head.weight": 6.0, "head.bias": 7.0}
+two = [{name: np.full(2, value) for name, value in layers.items()}, {name: np.full(2, value + 4) for name, value in layers.items()}]
+new = fedbn_average([dict(state) for state in two], [100, 300], ["unit"])
+assert len(new) == 2, "give one state for each hospital: under FedBN they differ"
+assert set(new[0]) == set(layers) and set(new[1]) == set(layers), "each hospital's new state must hold every entry"
+assert not np.allclose(np.asarray(new[0]["conv.weight"]), 2), "0 of 100 patients and 4 of 300 gave 2: weigh the hospitals by their patients"
+assert np.allclose(np.asarray(new[0]["conv.weight"]), 3) and np.allclose(np.asarray(new[1]["conv.weight"]), 3), "0 of 100 patients and 4 of 300 give 3, at both hospitals"
+assert np.allclose(np.asarray(new[1]["head.bias"]), 10) and np.allclose(np.asarray(new[1]["head.weight"]), 9), "the head is shared as well: only norm layers stay at home"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(1134)
+three = [{"a.weight": rng.normal(size=(3, 2)), "a.norm.weight": rng.normal(size=3), "tail.bias": rng.normal(size=2)} for _ in range(3)]
+new = fedbn_average([dict(state) for state in three], [5, 0, 20], ["a.norm"])
+assert np.allclose(np.asarray(new[1]["a.weight"]), 0.2 * three[0]["a.weight"] + 0.8 * three[2]["a.weight"]), "three hospitals of 5, 0 and 20 patients: the weighted mean is off"
+assert np.allclose(np.asarray(new[1]["a.norm.weight"]), three[1]["a.norm.weight"]), "a hospital without patients this round keeps its norm layers as well"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "fedbn-average-kept", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# What stays: all five entries of a norm layer. Its name need not hold "bn": only the list tells
+layers = {"0.weight": 0.0, "1.weight": 1.0, "1.bias": 2.0, "1.running_mean": 3.0, "1.running_var": 4.0, "1.num_batches_tracked": 5.0, "10.weight": 6.0, "bnet.weight": 7.0}
+two = [{name: np.full(3, value) for name, value in layers.items()}, {name: np.full(3, value + 4) for name, value in layers.items()}]
+new = fedbn_average([dict(state) for state in two], [1, 1], ["1"])
+for hospital in (0, 1):
+    for name in ("1.weight", "1.bias"):
+        assert np.allclose(np.asarray(new[hospital][name]), two[hospital][name]), f"{name} was averaged: the learned scale and shift of a norm layer stay at home too, not only its statistics"
+    for name in ("1.running_mean", "1.running_var", "1.num_batches_tracked"):
+        assert np.allclose(np.asarray(new[hospital][name]), two[hospital][name]), f"{name} was averaged: running statistics and counter of a norm layer stay at home too; the scanner is in them"
+assert np.allclose(np.asarray(new[0]["10.weight"]), 8), "layer '10' is no norm layer, only '1' is: compare whole names of layers"
+assert np.allclose(np.asarray(new[0]["bnet.weight"]), 9), "the list names the norm layers, not the letters in a name: 'bnet' is not listed"
+### BEGIN HIDDEN TESTS
+names = ["net.down.1.weight", "net.down.1.running_mean", "net.down.11.weight", "net.down.weight"]
+two = [{name: np.full(1, float(k + 10 * h)) for k, name in enumerate(names)} for h in (0, 1)]
+new = fedbn_average([dict(state) for state in two], [1, 3], ["net.down.1"])
+assert np.allclose([float(np.asarray(new[1][name])[0]) for name in names], [10, 11, 9.5, 10.5]), "nested names: only entries directly of layer 'net.down.1' stay"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "fedbn-average-input", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# No batch norm at all: then FedBN is FedAvg. And sizes that don't fit
+plain = [{"a.weight": np.array([1.0])}, {"a.weight": np.array([3.0])}]
+new = fedbn_average([dict(state) for state in plain], [1, 1], [])
+assert np.allclose(np.asarray(new[0]["a.weight"]), 2) and np.allclose(np.asarray(new[1]["a.weight"]), 2), "without norm layers everything is averaged"
+try:
+    fedbn_average([dict(state) for state in plain], [1], [])
+except ValueError:
+    pass
+else:
+    raise AssertionError("two hospitals and one size must raise a ValueError")
+### BEGIN HIDDEN TESTS
+for states, sizes in ((plain, [0, 0]), (plain, [3, -1]), ([], [])):
+    try:
+        fedbn_average([dict(state) for state in states], list(sizes), [])
+    except ValueError:
+        continue
+    raise AssertionError("no hospital, a negative size, or sizes that are all 0 must raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Four ways to a model
+#
+# **Predict before you run.** Each hospital trains alone; FedAvg; FedBN; FedAvg with amplitude sharing. Which is best at the four hospitals? Which is best at the new one, E? And what would a few unlabelled films of E be worth?
+#
+# A new hospital has no norm layers of its own. For FedBN at E we take the mean of the four hospitals' norm layers, which makes no promise. The last row adapts FedAvg to E without labels: the running statistics are computed anew on half of E's films (AdaBN, as in lecture 11), and the other half is the test.
+
+# %% tags=["demo"]
+site_rounds, site_steps, site_lr = run.pick(ci=12, laptop=30), run.pick(ci=6, laptop=10), 0.03
+site_seeds = range(SEED, SEED + run.pick(ci=3, laptop=5))
+half = torch.arange(len(x_test)) % 2 == 0  # unlabelled films of the unseen hospital come from this half, its test from the other
+style: dict[str, list[tuple[float, float]]] = {}  # method -> (AUC at the four hospitals, AUC at the unseen one), a seed each
+
+
+def note(name: str, models: list[torch.Tensor]) -> None:
+    everywhere = torch.stack(models).mean(0)
+    seen = np.mean([auc_at(model, scanner) for model, scanner in zip(models, SEEN, strict=True)])
+    style.setdefault(name, []).append((seen, auc_at(everywhere, UNSEEN)))
+
+
+for seed in site_seeds:
+    sites = hospitals_of(seed)
+    bank = torch.cat([low_amplitudes(x[:40]) for x, _ in sites])
+    alone = []
+    for x, y in sites:
+        net = new_band_net(seed)
+        train_local(net, x, y, site_rounds * site_steps, site_lr, seed=seed)
+        alone.append(pack(net))
+    style.setdefault("each alone", []).append((np.mean([auc_at(v, s) for v, s in zip(alone, SEEN, strict=True)]), np.mean([auc_at(v, UNSEEN) for v in alone])))
+    plain = federate_sites(sites, site_rounds, site_steps, site_lr, seed)
+    note("FedAvg", plain)
+    note("FedBN", federate_sites(sites, site_rounds, site_steps, site_lr, seed, fedbn=True))
+    note("amplitude sharing", federate_sites(sites, site_rounds, site_steps, site_lr, seed, bank=bank))
+    style.setdefault("FedAvg, unseen hospital's statistics", []).append((style["FedAvg"][-1][0], auc_at(adapted(plain[0], tests[UNSEEN][0][half]), UNSEEN)))
+
+# %% tags=["demo"]
+from scipy.stats import t as student_t
+
+
+def seed_interval(values) -> tuple[float, float, float]:
+    """Mean over seeds and its 95 % interval by Student's t."""
+    values = np.asarray(values, dtype=float)
+    half_width = student_t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(values.mean() - half_width), float(values.mean() + half_width)
+
+
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.0), sharey=True, layout="constrained")
+for place, (ax, title) in enumerate(zip(axes, ("at the four hospitals", "at the unseen hospital E"), strict=True)):
+    for line, values in enumerate(style.values()):
+        ax.plot(np.array(values)[:, place], [line] * len(values), "o", color="0.6", markersize=4)
+        ax.plot(np.mean(values, axis=0)[place], line, "|", color=show.PALETTE[0], markersize=18, markeredgewidth=3)
+    ax.axvline(0.5, color="0.4", linestyle=":")
+    ax.set(title=title, xlabel="test AUC")
+axes[0].set_yticks(range(len(style)), list(style))
+axes[0].invert_yaxis()
+show.figure(fig, alt="Two panels with a line for each method: grey dots are seeds, the bar is their mean. Left the AUC at the four hospitals, right at the unseen one; a dotted line marks 0.5")
+gain = {name: {place: seed_interval(np.array(values)[:, p] - np.array(style["FedAvg"])[:, p]) for p, place in enumerate(("four", "E"))} for name, values in style.items()}
+for name in style:
+    four, new = seed_interval(np.array(style[name])[:, 0])[0], seed_interval(np.array(style[name])[:, 1])[0]
+    print(f"{name:37s} four {four:.3f}   E {new:.3f}", "" if name == "FedAvg" else "   less FedAvg: " + "; ".join(f"{place} {m:+.3f} [{l:+.3f}, {h:+.3f}]" for place, (m, l, h) in gain[name].items()))
+assert np.mean(style["FedAvg"], axis=0)[0] > 0.55, "the federation should learn at its own hospitals"
+
+# %% [markdown]
+# The intervals are over seeds (the deal of films, the starting weights, the noise), paired: each method less FedAvg with the same seed. With few seeds they are wide. Read them before the means.
+#
+# - FedBN is made for members. What it does at a hospital that is not one is luck: there is no right choice of norm layers for a newcomer without films.
+# - Amplitude sharing is made for newcomers. It helps where the new style lies between or near the styles in the bank, and can't help against what no member has: a new projection, another age group.
+# - Look at the last row. Half of E's films *without labels* are often worth more than either. That is no domain generalization any more (E gave films), and it is what a hospital can do on its first day. Report it beside.
+#
+# **Checkpoint.** A federation of six hospitals uses FedBN, reports the mean AUC on its members' test patients, and offers the model to a seventh hospital. What is missing?
+#
+# <details><summary>Answer</summary>Which norm layers the seventh would get, and a test in which a hospital is new: leave one member out, train with five, test on the sixth with the rule that the seventh would use (the mean of the norm layers, or statistics from unlabelled films). The reported AUC is that of six personal models at home.</details>
+
+# %% [markdown]
+# ## 11.4 Federated semi-supervised learning
+#
+# Labels cost a radiologist's time, and not every hospital has that to give. Suppose that hospital A has labelled 60 films, and B, C and D have films only. A's own model sees 60 films. Can the others help without a single label?
+#
+# The way of lecture 7, across hospitals: the server sends the model; a hospital without labels lets it judge its films, and takes the judgements of which the model is sure as labels (**pseudo-labels**); it trains on them, with noise added to the films, and sends its model back. FedMatch (Jeong and others, ICLR 2021) refines this with agreement between clients;
+# Yang and others (Medical Image Analysis, 2021) did it on chest CT of COVID-19 from three countries. Two things decide:
+#
+# - **Who counts how much?** In FedAvg a hospital counts by its films. A hospital without labels has many films, and what it sends is the model's own opinion. If it counted by its films, the echo would drown the voice. So a film counts 1 if labelled, a *trust* below 1 if pseudo-labelled, and 0 if the model isn't sure. The hospital's vote is the sum.
+# - **When to begin?** Pseudo-labels of a model that knows nothing are noise. First some rounds at the labelled hospital alone.
+
+# %% [markdown]
+# ### Exercise 11.4a - targets and vote of a hospital
+#
+# Difficulty 2 of 5 - 3 points - about 12 minutes - *after it you can let a hospital without labels take part, with no more say than its films deserve*
+#
+# Write `site_targets(p, y, threshold, trust)`. A hospital has films with the shared model's probabilities `p` of pneumonia, and labels `y`, where $-1$ says that nobody has labelled the film. Return for each film a target and a weight, and for the hospital its vote in the average:
+#
+# - a labelled film: its label, weight 1;
+# - an unlabelled film of which the model is sure, $\max(p, 1 - p) \ge$ `threshold`: the class that the model prefers, weight `trust`;
+# - any other film: weight 0 (its target doesn't matter);
+# - the vote: the sum of the weights.
+#
+# <details><summary>Hint 1: the idea</summary>Three kinds of films, three masks. Sure means sure of either class.</details>
+# <details><summary>Hint 2: what to call</summary><code>np.where(labelled, y, p >= 0.5)</code>; <code>np.maximum(p, 1 - p)</code>; <code>weight.sum()</code>.</details>
+# <details><summary>My pseudo-labels are all pneumonia</summary>Then only <code>p >= threshold</code> counted as sure. A film with p = 0.02 is sure as well: sure to be normal.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "site-targets", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def site_targets(p: np.ndarray, y: np.ndarray, threshold: float, trust: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """What a hospital trains on in one round, and how much its model counts.
+
+    Args:
+        p: (N,) probabilities of class 1 by the shared model, from 0 to 1; N may be 0.
+        y: (N,) 0, 1, or -1 where there is no label.
+        threshold: the model is sure from here on, from 0.5 to 1.
+        trust: weight of a pseudo-labelled film, from 0 to 1.
+
+    Returns:
+        targets (N,) of 0 and 1; weights (N,); the vote, the sum of the weights.
+
+    Raises:
+        ValueError: lengths differ, a probability is not in [0, 1] (nan included), or threshold or trust is out of range.
+    """
+    ### BEGIN SOLUTION
+    p, y = np.asarray(p, dtype=float), np.asarray(y)
+    if p.shape != y.shape or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("give one probability from 0 to 1 for each film")
+    if not 0.5 <= threshold <= 1 or not 0 <= trust <= 1:
+        raise ValueError("the threshold must be from 0.5 to 1, the trust from 0 to 1")
+    labelled = y >= 0
+    sure = np.maximum(p, 1 - p) >= threshold
+    target = np.where(labelled, y, p >= 0.5).astype(int)
+    weight = np.where(labelled, 1.0, np.where(sure, trust, 0.0))
+    return target, weight, float(weight.sum())
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "site-targets-films", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Six films: two labelled ones, of which the model has one wrong; sure of pneumonia; sure of normal; unsure; just below
+p = np.array([0.97, 0.99, 0.96, 0.02, 0.6, 0.94])
+y = np.array([0, 1, -1, -1, -1, -1])
+target, weight, vote = (np.asarray(part, dtype=float) for part in site_targets(p.copy(), y.copy(), 0.95, 0.5))
+assert target.shape == (6,) and weight.shape == (6,), "one target and one weight for each film"
+assert target[0] == 0, "the first film is labelled normal, whatever the model says: a label is not overwritten by a prediction"
+assert weight[3] > 0 and target[3] == 0, "p = 0.02 is sure to be normal: sure means max(p, 1 - p)"
+assert weight[4] == 0 and weight[5] == 0, "films of which the model isn't sure must have weight 0: they are no normal films, they are unknown"
+assert weight[2] != 1, "a pseudo-label weighs `trust`, not 1"
+assert np.allclose(weight, [1, 1, 0.5, 0.5, 0, 0]) and np.allclose(target[:4], [0, 1, 1, 0]), f"weights should be 1, 1, 0.5, 0.5, 0, 0 and not {weight}"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(1141)
+for cut, faith in ((0.5, 1.0), (0.8, 0.3), (0.99, 0.0)):
+    p, y = rng.uniform(0, 1, 60), rng.integers(-1, 2, 60)
+    target, weight, vote = (np.asarray(part, dtype=float) for part in site_targets(p.copy(), y.copy(), cut, faith))
+    for i in range(60):
+        right = 1 if y[i] >= 0 else faith * float(p[i] >= cut or 1 - p[i] >= cut)
+        assert np.isclose(weight[i], right), f"at a threshold of {cut} a film with p = {p[i]:.3f} and label {y[i]} has the wrong weight"
+        assert weight[i] == 0 or target[i] == (y[i] if y[i] >= 0 else p[i] > 0.5), "a target that counts is wrong"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "site-targets-vote", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The vote: a hospital of 1000 unlabelled films, 10 of them sure, must not outvote one of 40 labelled films
+p = np.full(1000, 0.7)
+p[:10] = 0.99
+silent = float(np.asarray(site_targets(p.copy(), np.full(1000, -1), 0.9, 0.5)[2]))
+labelled = float(np.asarray(site_targets(np.full(40, 0.7), np.r_[np.zeros(20), np.ones(20)].astype(int), 0.9, 0.5)[2]))
+assert not np.isclose(silent, 1000), "the vote counts all 1000 films, on most of which nothing was learned: sum the weights"
+assert not np.isclose(silent, 10), "the vote counts sure films fully: each weighs only `trust`"
+assert np.isclose(silent, 5) and np.isclose(labelled, 40), f"the votes should be 5 and 40, not {silent:.4g} and {labelled:.4g}"
+### BEGIN HIDDEN TESTS
+none = float(np.asarray(site_targets(np.full(30, 0.6), np.full(30, -1), 0.9, 1.0)[2]))
+assert none == 0, "a hospital of which the model is unsure throughout has a vote of 0"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "site-targets-input", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# A hospital without films in this round, and a model that broke: nan is not a probability
+target, weight, vote = site_targets(np.zeros(0), np.zeros(0, dtype=int), 0.9, 0.5)
+assert np.asarray(target).shape == (0,) and float(np.asarray(vote)) == 0, "no films: empty targets and a vote of 0"
+try:
+    site_targets(np.array([0.2, np.nan]), np.array([1, -1]), 0.9, 0.5)
+except ValueError:
+    pass
+else:
+    raise AssertionError("a nan among the probabilities must raise a ValueError, not quietly count as unsure")
+### BEGIN HIDDEN TESTS
+for probabilities, cut, faith in (([0.2, 1.3], 0.9, 0.5), ([0.2, 0.4], 0.3, 0.5), ([0.2, 0.4], 0.9, 1.5), ([0.2], 0.9, 0.5)):
+    try:
+        site_targets(np.array(probabilities), np.array([1, -1]), cut, faith)
+    except ValueError:
+        continue
+    raise AssertionError("a probability above 1, a threshold below 0.5, a trust above 1 or another number of labels must raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Is it worth it?
+#
+# Three models, two settings. The models: A's 60 labelled films alone; the federation with pseudo-labels at B, C and D; and the ceiling, a federation in which all films are labelled. The settings: all hospitals have one scanner; or each has its own, as in 11.3. Nothing else differs.
+#
+# **Predict before you run.** Where do pseudo-labels help more: with one scanner, or with four? The threshold asks for 90 % sureness. Will 90 % of the pseudo-labels be right?
+
+# %% tags=["demo"]
+LABELLED, THRESHOLD, TRUST = 60, 0.9, 0.1  # films with labels, all at hospital A
+
+
+def semi_round(net: nn.Module, x: torch.Tensor, y: torch.Tensor, known: torch.Tensor, steps: int, lr: float, seed: int) -> float:
+    """One hospital's round, in place: learn from labels where known, else from what the shared model is sure of, on films with noise. Returns its vote."""
+    belief = torch.sigmoid(logits(net, x))
+    doubt = torch.minimum(belief, 1 - belief)
+    use = torch.nonzero(known | (doubt <= 1 - THRESHOLD)).flatten()
+    if len(use) == 0:
+        return 0.0
+    goal = torch.where(known, y, belief.round())[use]
+    say = torch.where(known, 1.0, TRUST)[use]
+    noisy = x[use] + 0.1 * torch.randn(x[use].shape, generator=torch.Generator().manual_seed(seed))
+    train_local(net, noisy, goal, steps, lr, seed)
+    return float(say.sum())
+
+
+def federate_semi(sites: list[Site], known: list[torch.Tensor], rounds: int, warm: int, steps: int, lr: float, seed: int) -> nn.Module:
+    """`warm` rounds at the hospitals with labels only, then all hospitals; each counts by its vote."""
+    net = new_band_net(seed)
+    common = pack(net)
+    for number in range(rounds):
+        sent, votes = [], []
+        for k, (x, y) in enumerate(sites):
+            if number < warm and not known[k].any():
+                continue
+            unpack(net, common)
+            vote = semi_round(net, x, y, known[k], steps, lr, seed=10_000 * seed + 100 * number + k)
+            if vote > 0:
+                sent.append(pack(net))
+                votes.append(vote)
+        common = weighted(sent, votes)
+        unpack(net, common)
+    return net
+
+# %% tags=["demo"]
+few: dict[tuple[str, str], list[float]] = {}  # (scanners, method) -> mean AUC over the four hospitals, a seed each
+bought: list[tuple[float, float]] = []  # of the last pseudo-labels: the share of sure films, and how many of these labels are right
+warm_rounds = site_rounds // 2
+
+
+def four_hospitals(net: nn.Module, scanners: list[str]) -> float:
+    return float(np.mean([auc_of(net, *tests[scanner]) for scanner in scanners]))
+
+
+for setting, scanners in (("one scanner", ["A"] * 4), ("four scanners", SEEN)):
+    for seed in site_seeds:
+        cuts = deal(y_train.numpy(), child, 4, 1000.0, np.random.default_rng(seed))
+        sites = [(scan(x_train[cut], scanner, 10 * seed + k), y_train[cut]) for k, (cut, scanner) in enumerate(zip(cuts, scanners, strict=True))]
+        known = [torch.zeros(len(x), dtype=torch.bool) for x, _ in sites]
+        known[0][:LABELLED] = True
+        lone = new_band_net(seed)
+        train_local(lone, sites[0][0][:LABELLED], sites[0][1][:LABELLED], site_rounds * site_steps, site_lr, seed)
+        few.setdefault((setting, "labelled films of A alone"), []).append(four_hospitals(lone, scanners))
+        semi = federate_semi(sites, known, site_rounds, warm_rounds, site_steps, site_lr, seed)
+        few.setdefault((setting, "federated, pseudo-labels"), []).append(four_hospitals(semi, scanners))
+        full, _ = federate(sites, site_rounds, site_steps, site_lr, seed, make=new_band_net)
+        few.setdefault((setting, "federated, all labelled"), []).append(four_hospitals(full, scanners))
+        for k in (1, 2, 3):
+            belief = torch.sigmoid(logits(semi, sites[k][0]))
+            sure = torch.maximum(belief, 1 - belief) >= THRESHOLD
+            bought.append((float(sure.float().mean()), float((belief.round() == sites[k][1])[sure].float().mean()) if sure.any() else 0.0))
+
+# %% tags=["demo"]
+methods = ["labelled films of A alone", "federated, pseudo-labels", "federated, all labelled"]
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.8), sharey=True, layout="constrained")
+for ax, setting in zip(axes, ("one scanner", "four scanners"), strict=True):
+    for line, name in enumerate(methods):
+        ax.plot(few[setting, name], [line] * len(few[setting, name]), "o", color="0.6", markersize=4)
+        ax.plot(np.mean(few[setting, name]), line, "|", color=show.PALETTE[line], markersize=18, markeredgewidth=3)
+    ax.axvline(0.5, color="0.4", linestyle=":")
+    ax.set(title=setting, xlabel="mean test AUC of the four hospitals")
+axes[0].set_yticks(range(3), methods)
+axes[0].invert_yaxis()
+show.figure(fig, alt="Two panels, one scanner and four scanners, each with three lines: the AUC of 60 labelled films alone, of the federation with pseudo-labels and of the federation with all labels; grey dots are seeds, bars are means")
+semi_gain = {setting: seed_interval(np.subtract(few[setting, methods[1]], few[setting, methods[0]])) for setting in ("one scanner", "four scanners")}
+for setting, (value, low, high) in semi_gain.items():
+    print(f"{setting:14s}", "; ".join(f"{name} {np.mean(few[setting, name]):.3f}" for name in methods), f"; pseudo-labels less alone {value:+.3f} [{low:+.3f}, {high:+.3f}]")
+for setting, rows in (("one scanner", bought[: len(bought) // 2]), ("four scanners", bought[len(bought) // 2 :])):
+    share, right = np.mean(rows, axis=0)
+    print(f"{setting:14s} the final model is sure of {share:.0%} of B's, C's and D's films, and right about {right:.0%} of these; always saying pneumonia is right about {max(float(y_train.mean()), 1 - float(y_train.mean())):.0%}")
+assert np.mean(few["one scanner", methods[2]]) > 0.55, "with all labels the federation should learn"
+
+# %% [markdown]
+# Three numbers belong together: the gain with its interval, how many films the model was sure of, and how many of those pseudo-labels were right (which only we know, as we hid the labels). A sureness of 90 % is the network's word; it is trained to be sure of its own pseudo-labels, so it becomes surer than it is right. If the gain's interval holds 0, then the unlabelled
+# hospitals gave nothing that can be told from luck, and the honest report says so. More labelled films are the other way to spend the effort: the third line is what they would buy.
+#
+# **Checkpoint.** The labelled hospital treats mostly severe pneumonia, and B's patients have mild ones. The mean AUC rises by federated pseudo-labels. What may still go wrong at B, and who would notice?
+#
+# <details><summary>Answer</summary>The model has seen no mild pneumonia, is sure that mild films are normal, and B trains it to be surer: a bias of A is copied to B (confirmation bias across hospitals). No loss shows it, as the loss at B is measured against the pseudo-labels. Only a labelled test set at B would: fifty films, read once.</details>
+
+# %% [markdown]
+# ## 11.5 Challenge and future direction
+#
+# "The data never leave the hospital" is true, and does not say that nothing about them leaves. This section attacks the federation in two ways, and defends it in three:
+#
+# | Who is not trusted | What may happen | Defence | What it does not do |
+# |---|---|---|---|
+# | the server | reads films out of gradients | clip each film's gradient and add noise (differential privacy) | keeps all of the accuracy |
+# | the server | reads one hospital's update | secure aggregation: masks that cancel in the sum | hide what the sum tells |
+# | a hospital | sends poison | a robust rule in place of the mean | work with secure aggregation, which hides the outlier |
+#
+# ### A gradient holds the film
+#
+# A gradient is a sum of products of *what came in* and *what was wrong*. In a first layer, what came in is the film. If that layer is linear with a bias, then one line of algebra gives the film back (exercise 11.5a). Zhu, Liu and Han (NeurIPS 2019) showed that it works for other smooth networks as well: start from a grey film, compute *its* gradient, and
+# change the film until its gradient is the one that the hospital sent. Geiping and others (NeurIPS 2020) matched the direction of the gradient alone, and did it for deeper networks.
+
+# %% [markdown]
+# ### Exercise 11.5a - the image in a gradient
+#
+# Difficulty 2 of 5 - 3 points - about 12 minutes - *after it you can read a patient's image out of a gradient, and say when that works*
+#
+# A network begins with a linear layer, $z = W x + b$. With $\delta_i = \partial L / \partial z_i$, the chain rule gives $\partial L / \partial b_i = \delta_i$ and $\partial L / \partial W_{ij} = \delta_i x_j$. Write `image_from_gradient(grad_w, grad_b)`, which returns $x$ from the gradient of a *single* image.
+#
+# <details><summary>Hint 1: the idea</summary>Each row of the first gradient is the image times a number, and the second gradient tells the number.</details>
+# <details><summary>Hint 2: what to call</summary>Take the row with the largest <code>np.abs(grad_b)</code>, or all rows by least squares: <code>grad_b @ grad_w / (grad_b @ grad_b)</code>.</details>
+# <details><summary>I get nan</summary>Units that are switched off (ReLU) have a gradient of exactly 0 in both. Don't divide by those.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "gradient-leak", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def image_from_gradient(grad_w: np.ndarray, grad_b: np.ndarray) -> np.ndarray:
+    """The image that made a gradient.
+
+    Args:
+        grad_w: (H, D) gradient of the loss with respect to W, of one image; D pixels.
+        grad_b: (H,) gradient with respect to b; some entries may be 0.
+
+    Returns:
+        (D,) the image x.
+
+    Raises:
+        ValueError: H differs between the two, or grad_b is 0 throughout: then nothing can be read.
+    """
+    ### BEGIN SOLUTION
+    grad_w, grad_b = np.asarray(grad_w, dtype=float), np.asarray(grad_b, dtype=float)
+    if grad_w.shape[:1] != grad_b.shape:
+        raise ValueError("W and b must have gradients for the same units")
+    if not np.any(grad_b):
+        raise ValueError("the gradient of b is 0 throughout: nothing can be read from it")
+    row = np.argmax(np.abs(grad_b))
+    return grad_w[row] / grad_b[row]
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "gradient-leak-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Two units, three pixels: x = (1, 2, 3), delta = (-2, 4), so the gradient of W is ((-2, -4, -6), (4, 8, 12))
+out = np.asarray(image_from_gradient(np.array([[-2.0, -4, -6], [4, 8, 12]]), np.array([-2.0, 4])), dtype=float)
+assert out.shape == (3,), f"an image of 3 pixels has the shape (3,), not {out.shape}"
+assert not np.allclose(out, [1, 1 / 2, 1 / 3]), "upside down: divide the gradient of W by that of b"
+assert not np.allclose(out, [-1, -2, -3]), "the image came out negative: keep the sign of the gradient of b, it is the sign of delta"
+assert np.allclose(out, [1, 2, 3]), f"the image should be 1, 2, 3, not {out}"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(1151)
+for units, pixels in ((1, 5), (16, 784), (40, 9)):
+    x, delta = rng.normal(size=pixels), rng.normal(size=units)
+    assert np.allclose(np.asarray(image_from_gradient(np.outer(delta, x), delta.copy())), x, rtol=1e-4, atol=1e-6), f"with {units} units and {pixels} pixels the image is off"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "gradient-leak-dead", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Units that are off: the first one is, as ReLU units often are. And deltas that add up to 0
+x, delta = np.array([0.2, 0.0, 0.9, 0.5]), np.array([0.0, 0.3, 0.0, -0.1, -0.2])
+with np.errstate(all="ignore"):
+    out = np.asarray(image_from_gradient(np.outer(delta, x), delta.copy()), dtype=float)
+assert np.isfinite(out).all(), "nan or infinity: a unit that is off has 0 in both gradients. Use units with a gradient"
+assert np.allclose(out, x), "the image is off when some units are off: take a unit whose gradient of b is far from 0, or weigh all by least squares (plain sums may cancel)"
+### BEGIN HIDDEN TESTS
+for seed in range(5):
+    rng = np.random.default_rng([1152, seed])
+    x, delta = rng.uniform(0, 1, 30), rng.normal(size=12) * (rng.random(12) < 0.4)
+    delta[0], delta[1] = 0.0, 1e-9
+    delta[5] = delta[5] or 0.7
+    noisy = np.outer(delta, x) + 1e-7 * rng.normal(size=(12, 30))  # rounding errors
+    with np.errstate(all="ignore"):
+        out = np.asarray(image_from_gradient(noisy, delta.copy()), dtype=float)
+    assert np.allclose(out, x, atol=1e-3), "a unit with a gradient of nearly 0 spoils the image by rounding errors: prefer the unit with the largest"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "gradient-leak-none", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Nothing to read: a model that is sure and right has no gradient, and an image of nan would be no answer
+assert np.allclose(np.asarray(image_from_gradient(np.array([[3.0, 6.0]]), np.array([3.0]))), [1, 2]), "one unit is enough: (3, 6) / 3 is (1, 2)"
+try:
+    image_from_gradient(np.zeros((4, 6)), np.zeros(4))
+except ValueError:
+    pass
+else:
+    raise AssertionError("a gradient of 0 throughout must raise a ValueError")
+### BEGIN HIDDEN TESTS
+try:
+    image_from_gradient(np.ones((4, 6)), np.ones(3))
+except ValueError:
+    pass
+else:
+    raise AssertionError("gradients of 4 and of 3 units don't belong together: raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### The theft
+#
+# Two networks, a dense one and a small convolutional one with sigmoids. A hospital sends the gradient of one film: first as it is but for its length (clipped to a norm of $C = 1$), then with normal noise of standard deviation $\sigma C$ on each number. The attacker knows the network. The error is that of the stolen film over that of the mean training film: 1 is what one gets for nothing.
+#
+# **Predict before you run.** Clipping alone makes the gradient shorter. Does it hide the film? At which noise do you stop recognising it? And what if the gradient is the mean over eight films?
+
+# %% tags=["demo"]
+def small_dense(seed: int) -> nn.Module:
+    """784 pixels, 32 units, one logit: its first layer has a bias."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.Tanh(), nn.Linear(32, 1), nn.Flatten(0))
+
+
+def small_smooth(seed: int) -> nn.Module:
+    """Two convolutions with sigmoids, as in Zhu and others (2019); its weights start wide, so that units differ."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Conv2d(1, 12, 5, 2, 2), nn.Sigmoid(), nn.Conv2d(12, 12, 5, 1, 2), nn.Sigmoid(), nn.Flatten(), nn.Linear(12 * 14 * 14, 1), nn.Flatten(0))
+    for layer, width in ((net[0], 0.5), (net[2], 0.1), (net[5], 0.5)):
+        for weight in layer.parameters():
+            nn.init.uniform_(weight, -width, width)
+    return net.double()  # L-BFGS needs the digits
+
+
+def gradient_of(net: nn.Module, x: torch.Tensor, y: torch.Tensor, graph: bool = False) -> list[torch.Tensor]:
+    """What a hospital would send after one step: the mean gradient of a batch."""
+    loss = nn.functional.binary_cross_entropy_with_logits(net(x), y)
+    return list(torch.autograd.grad(loss, list(net.parameters()), create_graph=graph))
+
+# %% tags=["demo"]
+def solve_dense(sent: list[torch.Tensor]) -> torch.Tensor:
+    """(784,) the image that explains the first layer's two gradients best."""
+    return torch.linalg.lstsq(sent[1][:, None], sent[0]).solution[0]
+
+
+def solve_smooth(net: nn.Module, sent: list[torch.Tensor], steps: int) -> torch.Tensor:
+    """(784,) an image that L-BFGS has changed until its gradient points where the sent one does (a clip hides the length alone). The sign of the last bias's gradient tells the label."""
+    y, wanted = (sent[-1] < 0).double(), torch.cat([s.flatten() for s in sent])
+    guess = torch.zeros(1, 1, 28, 28, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([guess], lr=1, max_iter=steps, max_eval=2 * steps, history_size=50, line_search_fn="strong_wolfe", tolerance_change=0, tolerance_grad=0)
+
+    def mismatch() -> torch.Tensor:
+        optimizer.zero_grad()
+        made = gradient_of(net, guess, y, graph=True)
+        value = 1 - nn.functional.cosine_similarity(torch.cat([m.flatten() for m in made]), wanted, dim=0)
+        value.backward()
+        return value
+
+    optimizer.step(mismatch)
+    return guess.detach().float().flatten().clamp(-1, 1)
+
+# %% tags=["demo"]
+def defended(sent: list[torch.Tensor], clip: float, noise_multiplier: float, seed: int) -> list[torch.Tensor]:
+    """A gradient shortened to a norm of at most `clip`, with normal noise of `noise_multiplier * clip`."""
+    norm, rng = torch.cat([s.flatten() for s in sent]).norm(), torch.Generator().manual_seed(seed)
+    return [s / max(1.0, float(norm / clip)) + noise_multiplier * clip * torch.randn(s.shape, generator=rng) for s in sent]
+
+
+victims = x_train[[int(torch.nonzero(y_train == c)[SEED]) for c in (1, 0)]]  # one film with pneumonia, one without
+victim_y, mean_film = torch.tensor([1.0, 0.0]), x_train.mean(0).flatten()
+CLIP, LEVELS = 1.0, (0.0, 0.001, 0.01, 0.1, 1.0)
+dense, smooth, inversion_steps = small_dense(SEED), small_smooth(SEED), run.pick(ci=60, laptop=200)
+
+
+def error_of(image: torch.Tensor, film: torch.Tensor) -> float:
+    """Root mean square error over that of the mean training film: 1 is what one gets without the gradient."""
+    truth = film.flatten()
+    return float((image - truth).norm() / (mean_film - truth).norm())
+
+
+stolen: dict[tuple[str, float], list[torch.Tensor]] = {}
+for level in LEVELS:
+    for film, label in zip(victims, victim_y, strict=True):
+        x, y = film[None], label[None]
+        stolen.setdefault(("dense", level), []).append(solve_dense(defended(gradient_of(dense, x, y), CLIP, level, SEED)).clamp(-1, 1))
+        if level in (0.0, 0.001, 0.01):
+            stolen.setdefault(("smooth", level), []).append(solve_smooth(smooth, defended(gradient_of(smooth, x.double(), y.double()), CLIP, level, SEED), inversion_steps))
+theft = {key: [error_of(image, film) for image, film in zip(images, victims, strict=True)] for key, images in stolen.items()}
+batch_theft = {size: float(np.mean([min(error_of(solve_dense(gradient_of(dense, x_train[at : at + size], y_train[at : at + size])), film) for film in x_train[at : at + size]) for at in range(0, 80, 8)])) for size in (1, 4, 8)}
+
+# %% tags=["demo"]
+columns = [("film", None), ("mean film", None)] + [("dense", level) for level in LEVELS] + [("smooth", level) for level in (0.0, 0.001, 0.01)]
+fig, axes = plt.subplots(2, len(columns), figsize=(12.5, 3.5), layout="constrained")
+for number, line in enumerate(axes):
+    for ax, (name, level) in zip(line, columns, strict=True):
+        image = victims[number] if name == "film" else mean_film if name == "mean film" else stolen[name, level][number]
+        ax.imshow(image.reshape(28, 28), vmin=-1, vmax=1)
+        ax.set_axis_off()
+        says = "" if level is None else f"{theft[name, level][number]:.2g}"
+        ax.set_title(name if level is None else f"{name}\nnoise {level:g}\nerror {says}", fontsize=8)
+show.figure(fig, alt="Two rows, one a film. From left: the film, the mean training film, five films recovered from a dense network's gradient and three from a convolutional one's, with growing noise. Without noise the film is recognised; the more noise, the less of it is left")
+print("error over that of the mean film, single images:", "; ".join(f"{name}, noise {level:g}: {np.mean(v):.3g}" for (name, level), v in theft.items()))
+print("no noise, mean gradient of a batch, the film that is hit best:", "; ".join(f"{size} films: {value:.2f}" for size, value in batch_theft.items()))
+assert max(theft["dense", 0.0]) < 0.01, "without noise, a dense first layer gives the film away"
+assert np.mean(theft["smooth", 0.0]) < 0.7, "the optimisation should come closer to the film than the mean film is"
+assert min(theft["dense", 1.0]) > 1, "clipped and with noise, the attack should do worse than the mean film"
+
+# %% [markdown]
+# - Clipping alone hides nothing: the film is in the direction of the gradient, and a clip changes its length.
+# - The dense layer gives a single film away, digit for digit. The mean over a batch is a mixture, from which this simple attack gets less. Don't rely on it: a server that may choose the weights can make units that answer to one film each (Fowl and others, ICLR 2022).
+# - With noise in proportion to the clip, both attacks fail. What an attack *that we tried* can't do is no proof. Differential privacy is one: it bounds what any attack can do.
+#
+# ### Differential privacy, film by film
+#
+# A training is **$(\varepsilon, \delta)$-differentially private** if for any two sets of films that differ in one film, and any set $S$ of outcomes, $P(\text{outcome} \in S) \le e^{\varepsilon} P'(\text{outcome} \in S) + \delta$. Whoever sees the model can hardly tell whether one film was in. DP-SGD (Abadi and others, CCS 2016) reaches it in two steps: **clip** each film's gradient to a norm of $C$, so that no film moves
+# the sum by more than $C$; and add **noise** of standard deviation $\sigma C$ to the sum. An **accountant** adds up what all rounds spend. Both steps are needed. Noise without a clip promises nothing, as one film may be louder than the noise; and noise that doesn't grow with the clip promises less than it says.
+
+# %% [markdown]
+# ### Exercise 11.5b - clip each film's gradient
+#
+# Difficulty 3 of 5 - 4 points - about 15 minutes - *after it you can bound what a single patient does to a model*
+#
+# Write `clip_and_sum(per_sample, clip)`. A network has several parameter arrays; `per_sample` lists the gradients, one array a parameter, with the films along the first axis. The norm $\lVert g_n \rVert$ of film $n$ runs over *all* its numbers in all arrays. Its gradient is multiplied by $\min(1, C / \lVert g_n \rVert)$, and the results are summed over films.
+#
+# <details><summary>Hint 1: the idea</summary>One norm and one factor for each film. Gradients that are short enough stay as they are.</details>
+# <details><summary>Hint 2: what to call</summary><code>g.reshape(len(g), -1)</code>, sums of squares added over the arrays, a square root; <code>np.tensordot(factor, g, axes=1)</code> sums factor times gradient over films.</details>
+# <details><summary>I get nan for some film</summary>A film with a gradient of 0 gives 0 / 0. Its factor is 1.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "clip-per-sample", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def clip_and_sum(per_sample: list[np.ndarray], clip: float) -> list[np.ndarray]:
+    """Sum over films of gradients that are clipped to a norm of at most `clip`.
+
+    Args:
+        per_sample: one array (B, ...) for each parameter: the gradients of B films; B may be 0.
+        clip: C, the largest norm that a film's whole gradient may have, above 0.
+
+    Returns:
+        One array (...) for each parameter: the sum over films.
+
+    Raises:
+        ValueError: clip is not above 0, or a gradient is not finite.
+    """
+    ### BEGIN SOLUTION
+    if not clip > 0 or not all(np.isfinite(g).all() for g in per_sample):
+        raise ValueError("clip must be above 0 and every gradient finite")
+    square = sum((np.asarray(g, dtype=float).reshape(len(g), int(np.prod(g.shape[1:]))) ** 2).sum(1) for g in per_sample)
+    factor = clip / np.maximum(np.sqrt(square), clip)
+    return [np.tensordot(factor, g, axes=1) for g in per_sample]
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "clip-per-sample-film", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# One factor a film: (3, 4) has norm 5 and is clipped to (0.6, 0.8); (0.3, 0.4) has norm 0.5 and stays
+out = clip_and_sum([np.array([[3.0, 4.0], [0.3, 0.4]])], 1.0)
+assert isinstance(out, list) and len(out) == 1 and np.shape(out[0]) == (2,), "return a list with one array for each parameter, without the axis of films"
+out = np.asarray(out[0], dtype=float)
+assert not np.allclose(out, [0.6, 0.8]), "the SUM was clipped to 1. Clip each film's gradient first: one outlier must not hide the others, and the bound has to hold for a patient"
+assert not np.allclose(out, [3.3 / 5.5 * 2, 4.4 / 5.5 * 2]), "the mean was clipped: clip each film's gradient before anything is summed"
+assert not np.allclose(out, [1.2, 1.6]), "the short gradient was lengthened to 1: a gradient below the clip stays, the factor is min(1, C / norm)"
+assert not np.allclose(out, [1.3, 1.4]), "each number was cut at 1: that turns the direction. Scale the whole gradient"
+assert not np.allclose(out, [0.45, 0.6]), "that is the mean over films: the sum is asked for (dividing comes after the noise)"
+assert np.allclose(out, [0.9, 1.2]), f"(0.6, 0.8) + (0.3, 0.4) is (0.9, 1.2), not {out}"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(1153)
+for films, pixels, c in ((7, 5, 0.7), (3, 40, 2.0), (20, 3, 10.0)):
+    g = rng.normal(size=(films, pixels)) * rng.exponential(2, (films, 1))
+    right = sum(row * min(1.0, c / np.sqrt((row**2).sum())) for row in g)
+    assert np.allclose(np.asarray(clip_and_sum([g.copy()], c)[0]), right, rtol=1e-4, atol=1e-6), f"{films} films, {pixels} numbers, clip {c}: the sum is off"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "clip-per-sample-joint", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# One norm over all arrays: weights (3, 0), bias 4 -> norm 5, so with C = 1 everything is divided by 5
+out = [np.asarray(part, dtype=float) for part in clip_and_sum([np.array([[[3.0, 0.0]]]), np.array([[4.0]])], 1.0)]
+assert [part.shape for part in out] == [(1, 2), (1,)], f"the sums have the parameters' shapes, (1, 2) and (1,), not {[part.shape for part in out]}"
+assert not np.allclose(out[0], [[1, 0]]), "each array was clipped by itself: then a film of L arrays has a norm of up to sqrt(L) C. Take one norm over all arrays"
+assert np.allclose(out[0], [[0.6, 0]]) and np.allclose(out[1], [0.8]), "weights (3, 0) and bias 4 should become (0.6, 0) and 0.8"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(1154)
+parts = [rng.normal(size=(6, 4, 3)), rng.normal(size=(6, 4)), rng.normal(size=(6, 2, 2, 2))]
+norms = np.sqrt(sum((part.reshape(6, -1) ** 2).sum(1) for part in parts))
+c = float(np.median(norms))
+out = clip_and_sum([part.copy() for part in parts], c)
+for got, part in zip(out, parts, strict=True):
+    assert np.allclose(np.asarray(got), sum(part[i] * min(1.0, c / norms[i]) for i in range(6)), rtol=1e-4, atol=1e-6), "three arrays: the sum is off"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "clip-per-sample-bound", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The promise: taking one film away changes the sum by at most C, however wild the film
+rng = np.random.default_rng(1155)
+parts = [rng.normal(size=(9, 4)), rng.normal(size=(9, 2, 2))]
+for part in parts:
+    part[3] *= 1e4
+whole, less = clip_and_sum([part.copy() for part in parts], 0.5), clip_and_sum([np.delete(part, 3, 0) for part in parts], 0.5)
+moved = np.sqrt(sum(((np.asarray(a) - np.asarray(b)) ** 2).sum() for a, b in zip(whole, less, strict=True)))
+assert moved < 0.5 * (1 + 1e-4), f"taking one film away moved the sum by {moved:.3g}, more than C = 0.5"
+assert moved > 0.49, f"the wild film moves the sum by {moved:.3g} only: clipped, its norm should be C = 0.5"
+### BEGIN HIDDEN TESTS
+for film in (0, 8):
+    less = clip_and_sum([np.delete(part, film, 0) for part in parts], 0.5)
+    moved = np.sqrt(sum(((np.asarray(a) - np.asarray(b)) ** 2).sum() for a, b in zip(whole, less, strict=True)))
+    assert moved < 0.5 * (1 + 1e-4), "one film moves the sum by more than the clip"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "clip-per-sample-edge", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The edges: a film that teaches nothing, and a batch that happens to be empty (with random sampling it will)
+with np.errstate(all="ignore"):
+    out = np.asarray(clip_and_sum([np.array([[0.0, 0.0], [6.0, 8.0]])], 5.0)[0], dtype=float)
+assert np.isfinite(out).all(), "a gradient of 0 gives nan: its factor is 1, not 0 / 0"
+assert np.allclose(out, [3, 4]), f"(0, 0) and (6, 8) with C = 5 give (3, 4), not {out}"
+empty = clip_and_sum([np.zeros((0, 3, 2)), np.zeros((0, 3))], 1.0)
+assert [np.shape(part) for part in empty] == [(3, 2), (3,)] and not any(np.any(np.asarray(part)) for part in empty), "no film drawn: zeros of the parameters' shapes"
+### BEGIN HIDDEN TESTS
+for gradients, c in (([np.ones((2, 3))], 0.0), ([np.ones((2, 3))], -1.0), ([np.array([[1.0, np.nan]])], 1.0), ([np.ones((1, 2)), np.array([[np.inf]])], 1.0)):
+    try:
+        clip_and_sum([g.copy() for g in gradients], c)
+    except ValueError:
+        continue
+    raise AssertionError("a clip of 0 or less, or a gradient that is nan or infinite, must raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 11.5c - noise that fits the clip
+#
+# Difficulty 2 of 5 - 3 points - about 10 minutes - *after it you can say why noise without its clip promises nothing*
+#
+# Write `private_step(clipped, clip, noise_multiplier, expected, z)`: the gradient that a hospital may send,
+#
+# $$\tilde g = \frac{1}{L} \Big( \sum_n \bar g_n + \sigma C z \Big)$$
+#
+# with the clipped gradients $\bar g_n$, the noise multiplier $\sigma$, standard normal noise $z$, which is given, and $L$, the number of films that a batch has *on average*. (How many were drawn this time depends on who was drawn, so it's a secret as well.)
+#
+# <details><summary>Hint 1: the idea</summary>The noise is there to drown one film, and one film has a norm of up to C.</details>
+# <details><summary>Hint 2: what to call</summary><code>clipped.sum(0)</code>, which is 0 for an empty batch.</details>
+# <details><summary>My value is right for one batch and wrong for another</summary>Do you divide by the films that were drawn? Divide by <code>expected</code>.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "dp-noise", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def private_step(clipped: np.ndarray, clip: float, noise_multiplier: float, expected: float, z: np.ndarray) -> np.ndarray:
+    """A noisy mean of clipped gradients.
+
+    Args:
+        clipped: (B, P) gradients of the films that were drawn, each of norm at most `clip`; B may be 0.
+        clip: C, above 0.
+        noise_multiplier: sigma, at least 0; without unit.
+        expected: L, how many films a batch has on average, above 0.
+        z: (P,) standard normal noise.
+
+    Returns:
+        (P,) the noisy gradient.
+
+    Raises:
+        ValueError: a row's norm exceeds clip by more than rounding, or clip, noise_multiplier or expected is out of range.
+    """
+    ### BEGIN SOLUTION
+    clipped = np.asarray(clipped, dtype=float)
+    if not clip > 0 or not noise_multiplier >= 0 or not expected > 0:
+        raise ValueError("clip and expected must be above 0, the noise multiplier at least 0")
+    if (np.linalg.norm(clipped, axis=1) > clip * (1 + 1e-5)).any():
+        raise ValueError("a gradient is longer than the clip: then the noise does not hide it")
+    return (clipped.sum(0) + noise_multiplier * clip * np.asarray(z)) / expected
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "dp-noise-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Two films of a batch that has four on average: sum (3, 1), sigma 2, C 3, z (1, -1) -> (3 + 6, 1 - 6) / 4
+two = np.array([[2.0, 1.0], [1.0, 0.0]])
+out = np.asarray(private_step(two.copy(), 3.0, 2.0, 4.0, np.array([1.0, -1.0])), dtype=float)
+assert out.shape == (2,), f"the gradient has the shape (2,), not {out.shape}"
+assert not np.allclose(out, [5 / 4, -1 / 4]), "the noise has the size sigma, whatever the clip: a film may have a norm of C, so the noise must be sigma times C"
+assert not np.allclose(out, [9 / 2, -5 / 2]), "you divide by the two films that were drawn: their number is a secret too. Divide by `expected`"
+assert not np.allclose(out, [3 / 4 + 6, 1 / 4 - 6]), "the noise belongs to the sum: add it before you divide by L"
+assert not np.allclose(out, [15 / 4, -11 / 4]), "the noise was added once for each film: once for the sum is enough"
+assert not np.allclose(out, [21 / 4, -17 / 4]), "the noise has C squared: its standard deviation is sigma times C, its variance the square of that"
+assert np.allclose(out, [9 / 4, -5 / 4]), f"expected (2.25, -1.25), not {out}"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(1156)
+for films, c, sigma, l in ((5, 0.5, 1.3, 8.0), (1, 4.0, 0.2, 3.0), (12, 1.0, 0.0, 10.0)):
+    g, z = rng.normal(size=(films, 6)), rng.normal(size=6)
+    g *= c * rng.uniform(0.1, 1, (films, 1)) / np.linalg.norm(g, axis=1, keepdims=True)
+    assert np.allclose(np.asarray(private_step(g.copy(), c, sigma, l, z.copy())), (g.sum(0) + sigma * c * z) / l, rtol=1e-4, atol=1e-6), f"clip {c}, sigma {sigma}, expected {l}: the step is off"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "dp-noise-scale", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The unit: whoever measures gradients ten times as large, and clips at ten times as much, must send ten times the same, noise included
+rng = np.random.default_rng(1157)
+g, z = rng.uniform(-0.2, 0.2, (3, 5)), rng.normal(size=5)
+once, tenfold = np.asarray(private_step(g.copy(), 1.0, 1.5, 4.0, z.copy())), np.asarray(private_step(10 * g, 10.0, 1.5, 4.0, z.copy()))
+assert np.allclose(tenfold, 10 * once), "with ten times the gradient and ten times the clip the result is not tenfold: the noise must scale with the clip"
+nobody = np.asarray(private_step(np.zeros((0, 5)), 1.0, 1.5, 4.0, z.copy()))
+assert np.allclose(nobody, 1.5 * z / 4), "an empty batch must send noise all the same: silence would tell that nobody was drawn"
+### BEGIN HIDDEN TESTS
+assert np.allclose(np.asarray(private_step(np.zeros((0, 3)), 0.2, 3.0, 2.0, np.ones(3))), 0.3), "an empty batch with clip 0.2, sigma 3, expected 2 sends 0.3"
+bare = np.asarray(private_step(g.copy(), 5.0, 0.0, 4.0, z.copy()))
+assert np.allclose(bare, g.sum(0) / 4), "with a multiplier of 0 there is no noise"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "dp-noise-guard", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The guard: noise that was made for a norm of 1 does not hide a gradient of norm 5
+assert np.allclose(np.asarray(private_step(np.array([[0.6, 0.8]]), 1.0, 0.0, 1.0, np.zeros(2))), [0.6, 0.8]), "a gradient of norm exactly C is allowed"
+try:
+    private_step(np.array([[3.0, 4.0]]), 1.0, 1.0, 1.0, np.zeros(2))
+except ValueError:
+    pass
+else:
+    raise AssertionError("a gradient of norm 5 with a clip of 1 must raise a ValueError")
+### BEGIN HIDDEN TESTS
+small = np.array([[0.1, 0.1]])
+for c, sigma, l in ((0.0, 1.0, 1.0), (-1.0, 1.0, 1.0), (1.0, -0.5, 1.0), (1.0, 1.0, 0.0)):
+    try:
+        private_step(small.copy(), c, sigma, l, np.zeros(2))
+    except ValueError:
+        continue
+    raise AssertionError("a clip or an expected number of 0 or less, or a negative multiplier, must raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### What privacy costs
+#
+# The clip needs each film's own gradient, which batch norm doesn't have: there, a film's output depends on the others in its batch. So we take a model without it, a logistic regression on histograms of edge directions. Such features are fixed, and learned from no patient. With so few films, private training of good fixed features beats private training of a network (Tramèr and Boneh, ICLR 2021).
+#
+# Four hospitals train together. In each round each draws its films at random, clips, sums, adds noise *itself*, and sends. It trusts nobody. The accountant is a library's: Opacus (Yousefpour and others, 2021), with Rényi differential privacy (Mironov, CSF 2017) of a randomly drawn batch. The $\varepsilon$ is for one film at one hospital, over all rounds. A child with two films has less privacy than that: to protect
+# people, clip by person.
+#
+# **Predict before you run.** Which costs more here, the clip or the noise? At which $\varepsilon$ would the curve bend?
+
+# %% tags=["demo"]
+from skimage.feature import hog
+from torch.func import functional_call, grad, vmap
+
+
+def edges(x: torch.Tensor) -> torch.Tensor:
+    """(N, 1, 28, 28) -> (N, 1152) histograms of edge directions in small cells: a fixed rule that learned from no patient."""
+    return torch.tensor(np.stack([hog(film[0].numpy(), orientations=8, pixels_per_cell=(4, 4), cells_per_block=(2, 2)) for film in x]), dtype=torch.float32)
+
+
+public = edges(x_val)  # taken for films that are public: they centre and scale the edges, and cost no privacy
+centre, unit = public.mean(0), float((public - public.mean(0)).square().sum(1).mean().sqrt())
+f_train, f_test = (edges(x_train) - centre) / unit, (edges(x_test) - centre) / unit  # a typical film has norm 1
+linear = nn.Linear(f_train.shape[1], 1)
+
+
+def batch_loss(vector: torch.Tensor, f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Loss of a logistic regression on edges whose P = 1153 numbers, weights and bias, stand in one vector."""
+    named = {"weight": vector[None, :-1], "bias": vector[-1:]}
+    return nn.functional.binary_cross_entropy_with_logits(functional_call(linear, named, (f,)).squeeze(1), y)
+
+
+def film_gradients(vector: torch.Tensor, f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """(B, P): the gradient of each film by itself."""
+    return vmap(grad(batch_loss), in_dims=(None, 0, 0))(vector, f[:, None], y[:, None])
+
+
+def auc_linear(vector: torch.Tensor) -> float:
+    return float(roc_auc_score(y_test, f_test @ vector[:-1] + vector[-1]))
+
+# %% tags=["demo"]
+from opacus.accountants import RDPAccountant
+
+private_rounds, private_clip, private_lr, DELTA = run.pick(ci=60, laptop=120), 0.4, 1.0, 1e-3
+SIGMAS = (0.0, 0.6, 1.5, 4.0)
+
+
+def train_private(seed: int, noise_multiplier: float | None) -> tuple[float, float]:
+    """Four hospitals; in each round each draws its films at random, clips, sums, adds noise and sends. None: neither clip nor noise. Returns test AUC and films a batch over films, q."""
+    cuts = deal(y_train.numpy(), child, 4, 1000.0, np.random.default_rng(seed))
+    q, vector, rng = 32 / float(np.mean([len(cut) for cut in cuts])), torch.zeros(f_train.shape[1] + 1), torch.Generator().manual_seed(seed)
+    home = torch.zeros(len(x_train), dtype=torch.long)
+    for k, cut in enumerate(cuts):
+        home[cut] = k
+    for number in range(private_rounds):
+        drawn = torch.nonzero(torch.rand(len(x_train), generator=rng) < q).flatten()
+        each = film_gradients(vector, f_train[drawn], y_train[drawn])
+        if noise_multiplier is not None:
+            each = nn.functional.normalize(each, dim=1) * each.norm(dim=1, keepdim=True).clamp(max=private_clip)
+        sums = torch.zeros(4, len(vector)).index_add(0, home[drawn], each)
+        if noise_multiplier:
+            sums = sums + noise_multiplier * private_clip * torch.randn(sums.shape, generator=rng)
+        vector = vector - private_lr * 0.5 * (1 + np.cos(np.pi * number / private_rounds)) * sums.sum(0) / (q * len(x_train))
+    return auc_linear(vector), q
+
+
+def epsilon_of(noise_multiplier: float, q: float) -> float:
+    """Of one hospital for all rounds, by the library's accountant."""
+    if noise_multiplier == 0:
+        return float("inf")
+    accountant = RDPAccountant()
+    accountant.history = [(noise_multiplier, q, private_rounds)]  # noise multiplier, sampling rate, steps
+    return float(accountant.get_epsilon(delta=DELTA, alphas=[1 + k / 10 for k in range(1, 100)] + list(range(11, 300))))
+
+
+dp_seeds = range(SEED, SEED + run.pick(ci=3, laptop=5))
+privacy = {sigma: np.array([train_private(seed, sigma) for seed in dp_seeds]) for sigma in (None, *SIGMAS)}
+spent = {sigma: epsilon_of(sigma, privacy[sigma][0, 1]) for sigma in SIGMAS}
+
+# %% tags=["demo"]
+brightness_auc = float(max(a := roc_auc_score(y_test, x_test.mean((1, 2, 3))), 1 - a))
+with_noise = [sigma for sigma in SIGMAS if sigma]
+points = np.array([seed_interval(privacy[sigma][:, 0]) for sigma in with_noise])
+fig, ax = plt.subplots(figsize=(6.8, 3.6), layout="constrained")
+ax.errorbar([spent[sigma] for sigma in with_noise], points[:, 0], yerr=[points[:, 0] - points[:, 1], points[:, 2] - points[:, 0]], marker="o", capsize=3, color=show.PALETTE[0], label="clip and noise")
+for sigma, (value, *_) in zip(with_noise, points, strict=True):
+    ax.annotate(rf"$\sigma$ = {sigma:g}", (spent[sigma], value), xytext=(5, -12), textcoords="offset points", fontsize=8)
+ax.axhline(privacy[None][:, 0].mean(), color=show.PALETTE[2], linestyle="--", label="neither clip nor noise")
+ax.axhline(privacy[0.0][:, 0].mean(), color=show.PALETTE[1], linestyle="-.", label="clip alone")
+ax.axhline(brightness_auc, color="0.4", linestyle=":", label="mean brightness")
+ax.set(xscale="log", xlabel=rf"$\varepsilon$ of each hospital ($\delta$ = {DELTA:g})", ylabel="test AUC")
+ax.legend(fontsize=8)
+show.figure(fig, alt="Test AUC over epsilon on a logarithmic axis, with intervals over seeds: it rises with epsilon towards the dashed lines of training without noise; a dotted line marks mean brightness")
+for sigma in (None, *SIGMAS):
+    value, low, high = seed_interval(privacy[sigma][:, 0])
+    print(f"{'no clip, no noise' if sigma is None else f'clip {private_clip:g}, sigma {sigma:g}':20s} AUC {value:.3f} [{low:.3f}, {high:.3f}]", "" if sigma is None else f"epsilon {spent[sigma]:.3g}")
+print(f"mean brightness: AUC {brightness_auc:.3f}; {private_rounds} rounds, each film drawn with probability {privacy[1.5][0, 1]:.2f}")
+assert privacy[None][:, 0].mean() > 0.65, "without clip and noise the network should learn"
+
+# %% [markdown]
+# Read the curve from right to left. The clip costs little here, as it acts on all films alike. Noise costs little until it is as loud as the sum of the signal. The hospitals' noises add up: four hospitals that trust nobody bring twice the noise (in standard deviation) of a trusted server that would add it once. With more films the same $\sigma$ is a smaller part of the sum. That is why
+# privacy is cheap for large federations and dear for small ones.
+#
+# How small must $\varepsilon$ be? $e^{\varepsilon}$ bounds how much more likely any outcome becomes by one film: $\varepsilon = 1$ is a factor of 2.7, $\varepsilon = 8$ one of 3000. Attacks do worse than the bound. There is no value that a law names. Publish $\varepsilon$, $\delta$, the unit (film or person), and $\sigma$, $C$, the sampling rate and the rounds, so that others can compute it.
+#
+# **Checkpoint.** A vendor reports $\varepsilon = 2$ and tells you that the clip was tuned on the hospital's own patients, in 30 trainings, of which the best is delivered. Is $\varepsilon$ still 2?
+#
+# <details><summary>Answer</summary>No. All 30 trainings looked at the patients, and choosing the best tells something of all of them. Unless the choice was made on public data or accounted for, the privacy spent is that of the 30 together, far more than 2.</details>
+#
+# ### Secure aggregation
+#
+# The server needs the *sum* of the updates, not each one. In **secure aggregation** (Bonawitz and others, CCS 2017) each pair of hospitals agrees on a random mask; one adds it, the other subtracts it. Each message by itself is noise; in the sum all masks cancel. To be truly uniform, masks live in whole numbers that wrap around, so updates are first rounded to whole steps.
+
+# %% [markdown]
+# ### Exercise 11.5d - masks that cancel
+#
+# Difficulty 3 of 5 - 4 points - about 20 minutes - *after it you can let a server add numbers that it can't read*
+#
+# Each pair of hospitals shares a secret seed. Write `masked_update(update, me, others, seeds, scale)`: what hospital `me` sends. Arithmetic is on whole numbers from 0 to $2^{32} - 1$ that wrap around (`uint32`):
+#
+# 1. Encode: round `update * scale` to whole numbers, modulo $2^{32}$ (so $-1$ becomes $2^{32} - 1$).
+# 2. For each other hospital, draw a mask from the pair's seed: as many whole numbers as the update has, uniform over all $2^{32}$ values. One of the two adds it, the other subtracts it; the hospitals' numbers decide which.
+#
+# <details><summary>Hint 1: the idea</summary>Both hospitals of a pair must draw the same mask, so it may depend on the pair's seed alone. And they must agree who subtracts: say, the one with the larger number.</details>
+# <details><summary>Hint 2: what to call</summary><code>np.random.default_rng(seed).integers(0, 2**32, size, dtype=np.uint32)</code>. <code>np.rint(x).astype(np.int64).astype(np.uint32)</code> wraps, and so do sums and differences of <code>uint32</code> arrays.</details>
+# <details><summary>The sum is off by huge numbers</summary>Then masks are left over. Does one of each pair subtract? Do both draw from the same fresh generator, made from the seed?</details>
+
+# %% nbgrader={"grade": false, "grade_id": "pairwise-masks", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def masked_update(update: np.ndarray, me: int, others: list[int], seeds: list[int], scale: float) -> np.ndarray:
+    """An update that only a sum over all hospitals reveals.
+
+    Args:
+        update: (P,) real numbers.
+        me: this hospital's number.
+        others: the other hospitals' numbers, all different from `me`.
+        seeds: the secret that this hospital shares with each of them, in the same order.
+        scale: whole steps in a unit, such as 2**16.
+
+    Returns:
+        (P,) uint32. Added over all hospitals modulo 2**32, masks cancel and the encoded sum of the updates remains.
+
+    Raises:
+        ValueError: a value is not finite; the sum of so many such updates might not fit into 32 bits (largest |update| * scale * number of
+            hospitals reaches 2**31); others and seeds differ in length; or `me` is among the others.
+    """
+    ### BEGIN SOLUTION
+    update = np.asarray(update, dtype=float)
+    if len(others) != len(seeds) or me in others:
+        raise ValueError("give one seed for each other hospital, and not yourself")
+    if not np.isfinite(update).all() or (np.abs(update) * scale * (len(others) + 1) >= 2**31).any():
+        raise ValueError("the update is not finite, or the sum would not fit into 32 bits")
+    sent = np.rint(update * scale).astype(np.int64).astype(np.uint32)
+    for other, seed in zip(others, seeds, strict=True):
+        mask = np.random.default_rng(seed).integers(0, 2**32, size=update.shape, dtype=np.uint32)
+        sent = sent + mask if me < other else sent - mask
+    return sent
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "pairwise-masks-cancel", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The masks cancel: four hospitals, a seed for each pair; the sum modulo 2^32 is the sum of the updates
+rng = np.random.default_rng(1158)
+updates = rng.normal(size=(4, 50))
+pair = {frozenset((a, b)): int(rng.integers(1, 10**9)) for a in range(4) for b in range(a)}
+sent = []
+for a in range(4):
+    rest = [b for b in range(4) if b != a]
+    one = np.asarray(masked_update(updates[a].copy(), a, rest, [pair[frozenset((a, b))] for b in rest], 2.0**16))
+    assert one.shape == (50,) and np.issubdtype(one.dtype, np.integer), "send whole numbers, as many as the update has"
+    sent.append(one.astype(np.int64) % 2**32)
+total = sum(sent) % 2**32
+total = np.where(total >= 2**31, total - 2**32, total) / 2.0**16
+assert np.allclose(total, updates.sum(0), atol=4 / 2**16), "the masks don't cancel in the sum of all four: of each pair one must add and the other subtract the same mask, made from the pair's seed alone"
+assert np.abs(total - updates.sum(0)).max() <= 2.1 / 2**16, "the sum is off by more than rounding: round to the nearest whole number, don't cut"
+### BEGIN HIDDEN TESTS
+numbers = [17, 3, 40]
+updates = rng.normal(size=(3, 21))
+secret = {frozenset(p): int(s) for p, s in zip(((17, 3), (3, 40), (17, 40)), rng.integers(1, 10**9, 3), strict=True)}
+total = 0
+for a, u in zip(numbers, updates, strict=True):
+    rest = [b for b in reversed(numbers) if b != a]
+    total = total + np.asarray(masked_update(u.copy(), a, rest, [secret[frozenset((a, b))] for b in rest], 1000.0)).astype(np.int64)
+total = total % 2**32
+assert np.allclose(np.where(total >= 2**31, total - 2**32, total) / 1000, updates.sum(0), atol=2e-3), "hospitals 17, 3 and 40, listed in another order: the masks don't cancel"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "pairwise-masks-encode", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The encoding, seen without masks: a hospital that is alone. 1.5 * 4 = 6, -0.25 * 4 = -1 = 2^32 - 1
+alone = np.asarray(masked_update(np.array([1.5, -0.25, 0.0]), 0, [], [], 4.0)).astype(np.int64) % 2**32
+assert alone[1] != 1, "-1 became 1: keep the sign, modulo 2^32 it is 2^32 - 1"
+assert list(alone) == [6, 2**32 - 1, 0], f"1.5, -0.25 and 0 in steps of a quarter are 6, 2^32 - 1 and 0, not {list(alone)}"
+close = np.asarray(masked_update(np.array([0.74, -0.74]), 0, [], [], 10.0)).astype(np.int64) % 2**32
+assert list(close) == [7, 2**32 - 7], "7.4 rounds to 7 and -7.4 to -7"
+### BEGIN HIDDEN TESTS
+close = np.asarray(masked_update(np.array([0.77, -0.77]), 0, [], [], 10.0)).astype(np.int64) % 2**32
+assert list(close) == [8, 2**32 - 8], "7.7 rounds to 8: round to the nearest, don't cut"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "pairwise-masks-hide", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The masks hide: what one hospital sends of an update of zeros looks like draws from all of 0 to 2^32 - 1
+sent = np.asarray(masked_update(np.zeros(4000), 2, [0, 1, 5], [11, 12, 13], 2.0**16)).astype(np.int64) % 2**32
+assert np.any(sent), "the update goes out as it is: without a mask the server reads it"
+assert len(np.unique(sent)) > 3900, "one mask is used for many entries: draw a number for each entry of the update, or the update shows through"
+share = np.bincount((sent >> 29).astype(int), minlength=8) / 4000
+assert share.max() < 0.17 and share.min() > 0.08, "the masked numbers are not uniform from 0 to 2^32 - 1: with smaller or bell-shaped masks, the update's size shows through"
+again = np.asarray(masked_update(np.zeros(4000), 2, [0, 1, 5], [11, 12, 13], 2.0**16)).astype(np.int64) % 2**32
+assert np.array_equal(sent, again), "the mask must come from the pair's seed alone: make a fresh generator from it in each call"
+### BEGIN HIDDEN TESTS
+other = np.asarray(masked_update(np.zeros(4000), 2, [0, 1, 5], [11, 12, 14], 2.0**16)).astype(np.int64) % 2**32
+assert (other != sent).mean() > 0.99, "another secret must give another mask"
+one = np.asarray(masked_update(np.zeros(4000), 2, [7], [99], 2.0**16)).astype(np.int64) % 2**32
+share = np.bincount((one >> 29).astype(int), minlength=8) / 4000
+assert share.max() < 0.17 and share.min() > 0.08, "a single pair's mask must be uniform over all 32 bits"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "pairwise-masks-input", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# What does not fit: 40000 * 2^16 is more than 2^31, and would come back as another number
+fits = np.asarray(masked_update(np.array([10000.0]), 0, [], [], 2.0**16)).astype(np.int64) % 2**32
+assert fits[0] == 10000 * 2**16, "10000 in steps of 2^-16 fits: 655360000"
+try:
+    masked_update(np.array([40000.0]), 0, [], [], 2.0**16)
+except ValueError:
+    pass
+else:
+    raise AssertionError("an update of 40000 at a scale of 2^16 must raise a ValueError: it would wrap around unnoticed")
+### BEGIN HIDDEN TESTS
+for update, me, others, seeds in (([np.nan], 0, [1], [5]), ([np.inf], 0, [1], [5]), ([1.0], 0, [1, 2], [5]), ([1.0], 1, [1, 2], [5, 6]), ([10000.0], 0, [1, 2, 3], [5, 6, 7])):
+    try:
+        masked_update(np.array(update), me, list(others), list(seeds), 2.0**16)
+    except ValueError:
+        continue
+    raise AssertionError("nan, infinity, a missing seed, oneself among the others, or a SUM that might not fit must raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Three hospitals, and one that drops out
+#
+# **Predict before you run.** C's connection fails after masks were agreed. What does the server get from A and B?
+
+# %% tags=["demo"]
+rng = np.random.default_rng(SEED)
+STEP = 2.0**-16
+honest_updates = [pack(new_net(k)).numpy() - pack(new_net(9)).numpy() for k in range(3)]
+as_whole = np.stack([np.rint(u / STEP).astype(np.int64) % 2**32 for u in honest_updates])
+ab, bc, ca = rng.integers(0, 2**32, (3, as_whole.shape[1]))  # one mask a pair, in a ring: A-B, B-C, C-A
+on_the_wire = (as_whole + np.stack([ab - ca, bc - ab, ca - bc])) % 2**32
+
+
+def decode(whole: np.ndarray) -> np.ndarray:
+    whole = whole % 2**32
+    return np.where(whole >= 2**31, whole - 2**32, whole) * STEP
+
+
+wanted = sum(honest_updates)
+seen_alone = np.corrcoef(decode(on_the_wire[0]), honest_updates[0])[0, 1]
+sum_of_all, sum_without_c = decode(on_the_wire.sum(0)), decode(on_the_wire[:2].sum(0))
+mended = decode(on_the_wire[:2].sum(0) - (bc - ca))  # the others tell the server the masks that they shared with C
+fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.0), layout="constrained")
+axes[0].hist(decode(on_the_wire[0]), bins=30, color=show.PALETTE[1])
+axes[0].set_title("what A sends: uniform", fontsize=9)
+for ax, values, title in ((axes[1], sum_of_all, "the sum of all three"), (axes[2], sum_without_c, "C drops out: A + B")):
+    ax.plot(wanted if ax is axes[1] else sum(honest_updates[:2]), values, ".", color=show.PALETTE[0], markersize=3)
+    ax.set_title(title, fontsize=9)
+    ax.set_xlabel("true sum")
+axes[1].set_ylabel("decoded by the server")
+show.figure(fig, alt="Left: a histogram of what hospital A sends, flat over the whole range. Middle: the decoded sum of three hospitals lies on the diagonal over the true sum. Right: with one hospital missing, the decoded sum is spread over the whole range")
+print(f"A's message against A's update: correlation {seen_alone:+.3f}. Sum of all: largest error {np.abs(sum_of_all - wanted).max():.1e}. C missing: largest error {np.abs(sum_without_c - sum(honest_updates[:2])).max():.0f};")
+print(f"after A and B have told the masks that they shared with C: {np.abs(mended - sum(honest_updates[:2])).max():.1e}. A message has {4 * as_whole.shape[1] / 1000:.1f} kB, as many bytes as without a mask")
+assert np.abs(sum_of_all - wanted).max() < 4 * STEP and abs(seen_alone) < 0.1
+
+# %% [markdown]
+# If one hospital drops out, the masks that it shared with the others stay in the sum, and the sum is noise. Our mending is the simple one: the others tell the server which masks they shared with C. That is safe only if C's message never arrives. If it comes late, the server can now unmask it. The real protocol therefore adds to each message a second mask of the hospital's own, and splits all secrets
+# among the hospitals, so that a threshold of them can restore, for each hospital, *either* the pair masks (if it dropped out) *or* its own mask (if it did not), never both. It hides one hospital among many; it does not hide what all have in common, nor what the final model tells. So it comes *with* noise, not instead of it.
+#
+# ### A hospital that lies
+#
+# A federation believes what it is sent. A broken scanner, swapped labels, or an intruder: one hospital is enough to ruin a mean. Two other rules: the **median** of each coordinate (Yin and others, ICML 2018), and **Krum** (Blanchard and others, NeurIPS 2017), which takes the update of that one hospital whose neighbours are nearest.
+
+# %% [markdown]
+# ### Exercise 11.5e - the median of the updates
+#
+# Difficulty 2 of 5 - 3 points - about 8 minutes - *after it you can average hospitals of which one may lie*
+#
+# Write `median_update(updates)`: for each coordinate the median over hospitals. A hospital that sends a value that is not finite is left out altogether. For an even number of hospitals, the median is the mean of the two middle values.
+#
+# <details><summary>Hint 1: the idea</summary>First who counts, then the middle of each column.</details>
+# <details><summary>Hint 2: what to call</summary><code>np.isfinite(updates).all(axis=1)</code>, <code>np.median(..., axis=0)</code>. (<code>torch.median</code> takes the lower of two middle values.)</details>
+# <details><summary>I get one number</summary>Without <code>axis=0</code> the median runs over everything.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "robust-median", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def median_update(updates: np.ndarray) -> np.ndarray:
+    """Coordinate-wise median of the hospitals whose updates are finite.
+
+    Args:
+        updates: (K, P), one row a hospital.
+
+    Returns:
+        (P,) the median of each coordinate.
+
+    Raises:
+        ValueError: no hospital has a finite update.
+    """
+    ### BEGIN SOLUTION
+    updates = np.asarray(updates, dtype=float)
+    sound = updates[np.isfinite(updates).all(axis=1)]
+    if len(sound) == 0:
+        raise ValueError("no hospital sent finite numbers")
+    return np.median(sound, axis=0)
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "robust-median-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Three hospitals, the last one lies: the middle of 1, 2, 1000 is 2, that of 5, 3, -1000 is 3
+out = np.asarray(median_update(np.array([[1.0, 5, 0], [2, 3, 4], [1000, -1000, 8]])), dtype=float)
+assert out.shape == (3,), f"one value for each coordinate: the shape is (3,), not {out.shape}"
+assert not np.allclose(out, [1003 / 3, -992 / 3, 4]), "that is the mean: one liar moves it as far as it likes"
+assert np.allclose(out, [2, 3, 4]), f"the medians are 2, 3, 4, not {out}"
+four = np.asarray(median_update(np.array([[1.0, 0], [2, 10], [4, 20], [90, 40]])), dtype=float)
+assert not np.allclose(four, [2, 10]), "of four hospitals you take the lower of the two middle values: take their mean"
+assert np.allclose(four, [3, 15]), f"of four hospitals the medians are 3 and 15, not {four}"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(1159)
+for hospitals in (1, 2, 5, 8):
+    u = rng.normal(size=(hospitals, 7))
+    s = np.sort(u, axis=0)
+    assert np.allclose(np.asarray(median_update(u.copy())), (s[(hospitals - 1) // 2] + s[hospitals // 2]) / 2), f"with {hospitals} hospitals the median is off"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "robust-median-each", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Each coordinate by itself: no hospital need be in the middle everywhere
+u = np.array([[0.0, 1, 2], [1, 2, 0], [2, 0, 1]])
+out = np.asarray(median_update(u.copy()), dtype=float)
+assert not any(np.allclose(out, row) for row in u), "you return one hospital's update: take the median of each coordinate"
+assert np.allclose(out, 1), f"each coordinate has the values 0, 1, 2, so the medians are 1, not {out}"
+### BEGIN HIDDEN TESTS
+u = np.vstack([np.tile([0.0, 1.0, 5.0], (4, 1)), [[1e9, -1e9, 1e9]] * 3])
+assert np.allclose(np.asarray(median_update(u)), [0, 1, 5]), "three liars of seven must not move the median of four who agree"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "robust-median-finite", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# A hospital whose training broke, or who wants to break yours: it sends nan in one place. Its other numbers don't count either
+u = np.array([[1.0, 10], [2, 20], [3, 30], [np.nan, 1e6]])
+out = np.asarray(median_update(u.copy()), dtype=float)
+assert np.isfinite(out).all(), "one nan of one hospital made the result nan"
+assert not np.allclose(out, [2, 25]), "a hospital with a nan is left out altogether, not only in that coordinate"
+assert np.allclose(out, [2, 20]), f"without the broken hospital the medians are 2 and 20, not {out}"
+### BEGIN HIDDEN TESTS
+out = np.asarray(median_update(np.array([[1.0, 10], [2, 20], [3, 30], [np.inf, 1e6]])), dtype=float)
+assert np.allclose(out, [2, 20]), "infinity is no number to count with either"
+for broken in (np.full((3, 2), np.nan), np.zeros((0, 4))):
+    try:
+        median_update(broken)
+    except ValueError:
+        continue
+    raise AssertionError("if no hospital has sent finite numbers, raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Exercise 11.5f - Krum
+#
+# Difficulty 3 of 5 - 3 points - about 15 minutes - *after it you can pick the hospital that has the most company*
+#
+# Write `krum(updates, f)`. The score of hospital $i$ is the sum of the *squared* distances to its $K - f - 2$ nearest *other* hospitals. Return the number of the hospital with the smallest score. Krum asks for $K \ge 2 f + 3$. The distance to a hospital that sends numbers which are not finite is infinite, and such a hospital is never chosen.
+#
+# <details><summary>Hint 1: the idea</summary>Honest updates lie together. A liar may be close to a few others, not to most.</details>
+# <details><summary>Hint 2: what to call</summary><code>((updates[:, None] - updates[None]) ** 2).sum(-1)</code> gives all squared distances; set the diagonal to infinity; <code>np.sort(..., axis=1)[:, :K - f - 2].sum(1)</code>; <code>np.argmin</code>.</details>
+# <details><summary>It picks a hospital that I don't expect</summary>Is the distance of a hospital to itself, 0, among its nearest? Are the distances squared?</details>
+
+# %% nbgrader={"grade": false, "grade_id": "krum", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def krum(updates: np.ndarray, f: int) -> int:
+    """The hospital whose update has the closest company.
+
+    Args:
+        updates: (K, P), one row a hospital.
+        f: how many hospitals may lie, at least 0.
+
+    Returns:
+        Index of the chosen hospital; the first one in a tie.
+
+    Raises:
+        ValueError: f is negative, K < 2 f + 3, or more than f hospitals sent numbers that are not finite.
+    """
+    ### BEGIN SOLUTION
+    updates = np.asarray(updates, dtype=float)
+    k = len(updates)
+    broken = ~np.isfinite(updates).all(axis=1)
+    if f < 0 or k < 2 * f + 3 or broken.sum() > f:
+        raise ValueError("Krum needs K >= 2 f + 3 hospitals, of which at most f are broken")
+    sound = np.where(broken[:, None], 0, updates)
+    square = ((sound[:, None] - sound[None]) ** 2).sum(-1)
+    square[broken] = np.inf
+    square[:, broken] = np.inf
+    np.fill_diagonal(square, np.inf)
+    score = np.sort(square, axis=1)[:, : k - f - 2].sum(1)
+    return int(np.argmin(score))
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "krum-choice", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# On a line: 0, 1, 2.1, 3.3 and a liar at 100, f = 1, so the two nearest others count. Squared: 1 + 4.41, 1 + 1.21, 1.44 + 1.21, 1.44 + 5.29
+line = np.array([[0.0], [1], [2.1], [3.3], [100]])
+chosen = int(np.asarray(krum(line.copy(), 1)))
+assert chosen != 4, "it chose the hospital that is farthest from all: the SMALLEST score wins"
+assert chosen != 3, "too many distances count: with all of them the liar at 100 decides. Sum the K - f - 2 nearest others only"
+assert chosen != 0, "too few distances count: two nearest OTHER hospitals each, without the distance 0 to oneself"
+assert chosen == 1, f"the scores are 5.41, 2.21, 2.65, 6.73 and far more, so hospital 1 has the smallest, not {chosen}"
+pair = np.array([[0.0], [0.01], [10], [11], [12.5], [13.2], [14]])  # two liars side by side, f = 2: three nearest others count
+chosen = int(np.asarray(krum(pair.copy(), 2)))
+assert chosen not in (0, 1), "two liars side by side won: K - f - 2 OTHER hospitals count, so that liars alone are too few to keep each other company"
+assert chosen == 4, f"of 0, 0.01, 10, 11, 12.5, 13.2, 14 hospital 4 has the closest company of three (0.7, 1.5, 1.5), not hospital {chosen}"
+### BEGIN HIDDEN TESTS
+for case in range(60):
+    rng = np.random.default_rng([1160, case])
+    f = int(rng.integers(0, 3))
+    k = int(2 * f + 3 + rng.integers(0, 4))
+    u = rng.normal(size=(k, 3)) * rng.exponential(1, (k, 1))
+    scores = [sum(sorted(float(((u[i] - u[j]) ** 2).sum()) for j in range(k) if j != i)[: k - f - 2]) for i in range(k)]
+    assert int(np.asarray(krum(u.copy(), f))) == int(np.argmin(scores)), f"with {k} hospitals of which {f} may lie, another one has the smallest sum of squared distances to its {k - f - 2} nearest others"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "krum-liars", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Liars, however wild, alone or together: an honest hospital is chosen
+rng = np.random.default_rng(1161)
+honest = rng.normal(0, 1, (5, 20))
+for lie in (honest.mean(0) * -50, honest.mean(0) + 1e6, np.zeros(20) + 30):
+    crowd = np.vstack([lie + 1e-3, honest, lie])
+    assert 1 <= int(np.asarray(krum(crowd.copy(), 2))) <= 5, "a liar was chosen: its nearest K - f - 2 others include honest hospitals, which are far from it"
+### BEGIN HIDDEN TESTS
+for case in range(10):
+    rng = np.random.default_rng([1162, case])
+    honest, lie = rng.normal(0, 1, (6, 8)), rng.normal(0, 200, 8)
+    crowd = np.vstack([honest[:3], [lie, lie + 0.01], honest[3:], [lie - 0.01]])
+    crowd = np.vstack([crowd, rng.normal(0, 1, (1, 8))])
+    assert int(np.asarray(krum(crowd.copy(), 3))) not in (3, 4, 8), "three liars of ten side by side: one of them was chosen"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "krum-input", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Too few hospitals, and a hospital that sends nan
+near = np.array([[0.0], [1.0], [2.1], [3.3], [np.nan]])
+assert int(np.asarray(krum(near.copy(), 1))) == 1, "a hospital that sends nan is infinitely far from all, and the others are judged as before: hospital 1"
+try:
+    krum(np.array([[0.0], [1.0], [2.0], [50.0]]), 1)
+except ValueError:
+    pass
+else:
+    raise AssertionError("with f = 1 Krum needs at least 2 f + 3 = 5 hospitals: four must raise a ValueError")
+### BEGIN HIDDEN TESTS
+first = np.array([[np.inf, 0.0], [0.0, 0.0], [1.0, 0.0], [2.1, 0.0], [3.3, 0.0]])
+assert int(np.asarray(krum(first.copy(), 1))) == 2, "the first hospital sends infinity: it must not be chosen, nor disturb the others"
+for crowd, f in ((np.zeros((6, 2)), 2), (np.zeros((5, 2)), -1), (np.vstack([np.zeros((3, 2)), np.full((2, 2), np.nan)]), 1)):
+    try:
+        krum(crowd.copy(), f)
+    except ValueError:
+        continue
+    raise AssertionError("too few hospitals, a negative f, or more broken hospitals than f must raise a ValueError")
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Mean, median, Krum
+#
+# Seven hospitals with different shares of pneumonia (Dirichlet, $\alpha = 2$) train the regression on edges, without privacy. Two of them lie, in three ways: they swap the labels; they send $-10$ times their gradient; or they send the others' mean less one standard deviation, which looks like an honest hospital (after Baruch and others, NeurIPS 2019; they know the others' updates).
+#
+# **Predict before you run.** Which rule is best when nobody lies? Which attack hurts Krum most?
+
+# %% tags=["demo"]
+from functools import partial
+
+from sklearn.neighbors import NearestNeighbors
+
+K_SITES, LIARS, poison_rounds, poison_lr = 7, 2, run.pick(ci=40, laptop=100), 1.0
+
+
+def closest_company(sent: torch.Tensor) -> torch.Tensor:
+    """Krum (Blanchard and others, 2017), with scikit-learn's neighbours."""
+    distances, _ = NearestNeighbors(n_neighbors=K_SITES - LIARS - 2).fit(sent.numpy()).kneighbors()  # without oneself
+    return sent[int((distances**2).sum(1).argmin())]
+
+
+RULES = {
+    "mean": lambda sent: sent.mean(0),
+    "median": lambda sent: torch.quantile(sent, 0.5, dim=0),
+    "Krum": closest_company,
+}
+ATTACKS = {
+    "nobody lies": lambda sent, flipped: sent[:LIARS],
+    "labels flipped": lambda sent, flipped: flipped(),
+    "-10 x gradient": lambda sent, flipped: -10 * sent[:LIARS],
+    "mean - 1 sd": lambda sent, flipped: (sent[LIARS:].mean(0) - sent[LIARS:].std(0)).expand(LIARS, -1),
+}
+# %% tags=["demo"]
+gradients_of_all = vmap(grad(batch_loss), in_dims=(None, 0, 0))
+
+
+def train_poisoned(seed: int, rule, attack) -> float:
+    """Test AUC after federated gradient descent with seven hospitals, of which the first two lie."""
+    cuts = deal(y_train.numpy(), child, K_SITES, 2.0, np.random.default_rng([seed, 5]))
+    vector, rng = torch.zeros(f_train.shape[1] + 1), np.random.default_rng(seed)
+    for number in range(poison_rounds):
+        rows = torch.tensor(np.stack([rng.choice(cut, 48) for cut in cuts]))
+        sent = gradients_of_all(vector, f_train[rows], y_train[rows])
+        with_flipped_labels = partial(gradients_of_all, vector, f_train[rows[:LIARS]], 1 - y_train[rows[:LIARS]])
+        sent = torch.cat([attack(sent, with_flipped_labels), sent[LIARS:]])
+        vector = vector - poison_lr * 0.5 * (1 + np.cos(np.pi * number / poison_rounds)) * rule(sent).float()
+    return auc_linear(vector)
+
+
+poison_seeds = range(SEED, SEED + run.pick(ci=3, laptop=5))
+poisoned = {(attack, rule): [train_poisoned(seed, RULES[rule], ATTACKS[attack]) for seed in poison_seeds] for attack in ATTACKS for rule in RULES}
+assert np.mean(poisoned["nobody lies", "mean"]) > 0.65, "without liars the federation should learn"
+assert np.mean(poisoned["-10 x gradient", "mean"]) < np.mean(poisoned["-10 x gradient", "Krum"]), "two loud liars should ruin the mean, and not Krum"
+pd.DataFrame({rule: {attack: f"{np.mean(poisoned[attack, rule]):.3f} +- {np.std(poisoned[attack, rule], ddof=1):.3f}" for attack in ATTACKS} for rule in RULES})
+
+# %% [markdown]
+# Mean and standard deviation over seeds, in test AUC. What to read:
+#
+# - When nobody lies, the mean is hard to beat: it uses everybody. Krum throws away all hospitals but one in each round, and pays for it where hospitals differ.
+# - A loud lie ruins the mean, to below 0.5, and is exactly what the robust rules were made for.
+# - A lie that keeps within the spread of honest hospitals gets through. And robust rules take an honest hospital with unusual patients for a liar: non-IID data and poison look alike. The rare patients are outvoted.
+# - All these rules need to see each update; secure aggregation hides them. To have both is a matter of research.
+#
+# ### Open problems
+#
+# - **Privacy, robustness, fairness and accuracy pull apart.** Noise and clips cost the small hospital and the rare class most. Report each hospital, not the mean alone.
+# - **Who is the unit?** A film, a person, a hospital: each needs its own clip and its own $\varepsilon$.
+# - **What does a federation gain?** Kairouz and others (Foundations and Trends in Machine Learning, 2021) list what is open, from stragglers to incentives. In medicine: how to find out, without seeing data, that labels at one hospital mean something else.
+# - **Law and trust.** A model that holds a film is personal data. Unlearning a patient who withdraws consent is open for all but the simplest models.
+#
+# **Checkpoint.** Your federation has secure aggregation. One night the shared model's AUC falls to 0.4. You suspect a member. What can the server see, and what would you have had to build in?
+#
+# <details><summary>Answer</summary>Only sums: no single update, so no median, no Krum, no culprit. One can build in: a bound on each update's norm that a hospital proves (or that all clip to, if they are honest); aggregation in random groups, whose sums can be compared; a validation set at the server, with a return to the last good model; a log that the hospitals open together when it happens.</details>
+
+# %% [markdown]
 # ## Results
 #
 # The figures of this lecture, each beside one to compare it with.
 
 # %% tags=["results"]
 for model in ("local, mean of five", "federated", "central"):
-    for where in tests:
+    for where in film_tests:
         value, low, high = film_auc[model, where]
         results.record(LECTURE, run.profile, f"{films.name}, five hospitals of alpha {ALPHA}, {model}: AUC, {where}", value, low=low, high=high, baseline=bright[where], baseline_name="mean brightness", source=f"section 11.1, {REPEATS} repeats")
 results.record(LECTURE, run.profile, f"{films.name}: AUC, federated minus central", gap_central[0], low=gap_central[1], high=gap_central[2], baseline=-gain_local[0], baseline_name="local minus federated", source="section 11.1")
@@ -1607,6 +3160,22 @@ for s in SITES:
 for name in ORDER[:5]:
     value, low, high = exam_auc[name, "own"]
     results.record(LECTURE, run.profile, f"simulated emergency patients, {name}: mean AUC of six hospitals", value, low=min(low, value), high=max(high, value), baseline=exam_auc[ORDER[5], "own"][0], baseline_name="the true probability", source="section 11.2, planted")
+for name, values in style.items():
+    for place, where in enumerate(("four hospitals", "unseen hospital")):
+        value, low, high = seed_interval(np.array(values)[:, place])
+        results.record(LECTURE, run.profile, f"{films.name}, planted scanners, {name}, {where}: AUC", value, low=low, high=high, baseline=0.5, baseline_name="chance", source="section 11.3")
+for (setting, name), values in few.items():
+    value, low, high = seed_interval(values)
+    results.record(LECTURE, run.profile, f"labels at one hospital, {setting}, {name}: AUC", value, low=low, high=high, baseline=float(np.mean(few[setting, "labelled films of A alone"])), baseline_name="labelled films alone", source="section 11.4")
+for (name, level), values in theft.items():
+    results.record(LECTURE, run.profile, f"gradient inversion, {name} network, noise multiplier {level:g}: error", float(np.mean(values)), baseline=1.0, baseline_name="mean film", source="section 11.5")
+for sigma in SIGMAS:
+    value, low, high = seed_interval(privacy[sigma][:, 0])
+    spends = f", epsilon {spent[sigma]:.2g}" if sigma else ""
+    results.record(LECTURE, run.profile, f"clip {private_clip:g}, noise multiplier {sigma:g}{spends}: AUC", value, low=low, high=high, baseline=float(privacy[None][:, 0].mean()), baseline_name="neither", source="section 11.5")
+for (attack, rule), values in poisoned.items():
+    value, low, high = seed_interval(values)
+    results.record(LECTURE, run.profile, f"two of seven hospitals, {attack}, {rule}: AUC", value, low=low, high=high, baseline=float(np.mean(poisoned["nobody lies", "mean"])), baseline_name="mean, nobody lies", source="section 11.5")
 results.table(LECTURE, run.profile)
 
 # %% [markdown]
@@ -1648,3 +3217,25 @@ results.table(LECTURE, run.profile)
 # - Sheller, Edwards, Reina, et al. Federated learning in medicine: facilitating multi-institutional collaborations without sharing patient data. Scientific Reports 10:12598, 2020.
 # - Rieke, Hancox, Li, et al. The future of digital health with federated learning. npj Digital Medicine 3:119, 2020.
 # - Dayan, Roth, Zhong, et al. Federated learning for predicting clinical outcomes in patients with COVID-19. Nature Medicine 27:1735-1743, 2021.
+#
+# Domain generalization and few labels
+# - Li, Jiang, Zhang, Kamp, Dou. FedBN: federated learning on non-IID features via local batch normalization. ICLR 2021.
+# - Liu, Chen, Qin, Dou, Heng. FedDG: federated domain generalization on medical image segmentation via episodic learning in continuous frequency space. CVPR 2021.
+# - Jeong, Yoon, Yang, Hwang. Federated semi-supervised learning with inter-client consistency and disjoint learning. ICLR 2021.
+# - Yang, Xu, Li, et al. Federated semi-supervised learning for COVID region segmentation in chest CT using multi-national data from China, Italy, Japan. Medical Image Analysis 70:101992, 2021.
+#
+# Privacy
+# - Zhu, Liu, Han. Deep leakage from gradients. NeurIPS 2019.
+# - Geiping, Bauermeister, Dröge, Moeller. Inverting gradients - how easy is it to break privacy in federated learning? NeurIPS 2020.
+# - Fowl, Geiping, Czaja, Goldblum, Goldstein. Robbing the fed: directly obtaining private data in federated learning with modified models. ICLR 2022.
+# - Abadi, Chu, Goodfellow, McMahan, Mironov, Talwar, Zhang. Deep learning with differential privacy. CCS 2016.
+# - Mironov. Rényi differential privacy. IEEE Computer Security Foundations Symposium (CSF) 2017.
+# - Yousefpour, Shilov, Sablayrolles, et al. Opacus: user-friendly differential privacy library in PyTorch. arXiv:2109.12298, 2021.
+# - Tramèr, Boneh. Differentially private learning needs better features (or much more data). ICLR 2021.
+# - Bonawitz, Ivanov, Kreuter, et al. Practical secure aggregation for privacy-preserving machine learning. CCS 2017.
+#
+# Poison, and what is open
+# - Blanchard, El Mhamdi, Guerraoui, Stainer. Machine learning with adversaries: Byzantine tolerant gradient descent. NeurIPS 2017.
+# - Yin, Chen, Kannan, Bartlett. Byzantine-robust distributed learning: towards optimal statistical rates. ICML 2018.
+# - Baruch, Baruch, Goldberg. A little is enough: circumventing defenses for distributed learning. NeurIPS 2019.
+# - Kairouz, McMahan, et al. Advances and open problems in federated learning. Foundations and Trends in Machine Learning 14, 2021.
