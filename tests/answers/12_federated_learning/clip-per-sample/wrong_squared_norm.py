@@ -1,4 +1,4 @@
-# expect: clip-per-sample-film: is (0.9, 1.2)
+# expect: clip-per-sample-film: is (1.0, 0.5)
 def clip_and_sum(per_sample: list[np.ndarray], clip: float) -> list[np.ndarray]:
     if not clip > 0 or not all(np.isfinite(g).all() for g in per_sample):
         raise ValueError("clip or gradient")

@@ -1,4 +1,4 @@
-# expect: site-targets-films: weights should be
+# expect: site-targets-films: not probabilities
 def site_targets(p: np.ndarray, y: np.ndarray, threshold: float, trust: float) -> tuple[np.ndarray, np.ndarray, float]:
     p, y = np.asarray(p, dtype=float), np.asarray(y)
     if p.shape != y.shape or not ((p >= 0) & (p <= 1)).all() or not 0.5 <= threshold <= 1 or not 0 <= trust <= 1:
