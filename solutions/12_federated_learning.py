@@ -375,7 +375,7 @@ pd.DataFrame(budget, columns=["alpha", "steps a round", "rounds", "MB in all", "
 # **Predict before you run.** Two of the five hospitals are slow, in every round. Which loses more AUC: to drop them, or to take their two steps? And is a leash of $\mu = 0.1$ felt at all, beside a loss near 0.5?
 
 # %% tags=["demo"]
-HARD, HARD_ROUNDS, HARD_STEPS = run.pick(ci=0.3, laptop=0.1), run.pick(ci=10, laptop=12), run.pick(ci=12, laptop=16)
+HARD, HARD_ROUNDS, HARD_STEPS = run.pick(ci=0.3, laptop=0.1), run.pick(ci=8, laptop=12), run.pick(ci=12, laptop=16)
 
 
 def slow_pair(number: int, k: int, late: int) -> int:
@@ -1181,7 +1181,7 @@ def as_rows(group, scale: tuple) -> Site:
 value_scale = common_scale([visits[k]["train"][1] for k in range(6)])
 wards = [as_rows(visits[k]["train"], value_scale) for k in range(6)]
 checks_at = {k: as_rows(visits[k]["test"], value_scale) for k in range(7)}
-EXAM_ROUNDS, EXAM_STEPS, EXAM_LR = run.pick(ci=18, laptop=30), 6, 0.1
+EXAM_ROUNDS, EXAM_STEPS, EXAM_LR = run.pick(ci=16, laptop=30), 6, 0.1
 exam_scores = {"ceiling: the true probability": {k: visits[k]["test"][3] for k in range(7)}}
 for use in ("film", "values", "both"):
     net, _ = federate(wards, EXAM_ROUNDS, EXAM_STEPS, EXAM_LR, seed=SEED, make=new_fusion(use))
