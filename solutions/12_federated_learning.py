@@ -1059,7 +1059,7 @@ for number, name in enumerate(("age alone", "local", "federated", "central", "un
 ax.set(yticks=range(4), yticklabels=[f"{s}\n{(place == s).sum()} patients, {(sick[place == s] == 0).sum()} healthy" for s in SITES], xlabel="AUC on patients that the model has not seen, 95 % interval")
 ax.axvline(0.5, color="0.8", zorder=0)
 ax.invert_yaxis()
-ax.legend(fontsize=8)
+ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 show.figure(fig, alt="AUC with intervals at four hospitals for age alone, local, federated, central and unseen models: those of local, federated and central overlap at every hospital, and are widest in Switzerland")
 assert np.mean([heart_auc[s, "federated"][0] for s in SITES]) > np.mean([heart_auc[s, "age alone"][0] for s in SITES]) + 0.05, "the federated model should know more than age"
 print(hearts.name)
@@ -1534,13 +1534,13 @@ def interval_of(truth, one, two, draws):
 rng = np.random.default_rng(43)
 toy_labels = (np.arange(120) % 2).astype(int)
 toy_own, toy_fed = toy_labels + rng.normal(0, 1.3, 120), toy_labels + rng.normal(0, 1.0, 120)
-value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), toy_fed.copy(), 200, 5))
+value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), toy_fed.copy(), 400, 5))
 below, above = interval_of(toy_labels, toy_own, toy_fed, 1000)
 ratio = (high - low) / (above - below)
 assert ratio > 0.3, f"your interval is {ratio:.0%} as long as it should be: is it one of the mean, or were patients drawn without replacement?"
-assert ratio > 0.76 or ratio < 0.3, f"your interval is {ratio:.0%} as long as it should be: 95 %, from the 2.5 to the 97.5 % quantile"
+assert ratio > 0.74 or ratio < 0.3, f"your interval is {ratio:.0%} as long as it should be: 95 %, from the 2.5 to the 97.5 % quantile"
 assert ratio < 1.25, f"your interval is {ratio:.0%} as long as it should be: 95 %, with as many patients in a draw as there are"
-assert abs(low - below) < 0.04 and abs(high - above) < 0.04, f"the interval should be about [{below:.3f}, {above:.3f}], not [{low:.3f}, {high:.3f}]"
+assert abs(low - below) < 0.06 and abs(high - above) < 0.06, f"the interval should be about [{below:.3f}, {above:.3f}], not [{low:.3f}, {high:.3f}]"
 ### BEGIN HIDDEN TESTS
 again = [[float(number) for number in gain_of_joining(toy_labels, toy_own, toy_fed, 10, 5)] for _ in range(2)]
 assert np.allclose(again[0], again[1]), "the same seed should give the same interval"
@@ -3150,22 +3150,18 @@ pd.DataFrame({rule: {attack: f"{np.mean(poisoned[attack, rule]):.3f} +- {np.std(
 # The figures of this lecture, each beside one to compare it with.
 
 # %% tags=["results"]
-for model in ("local, mean of five", "federated", "central"):
-    for where in film_tests:
-        value, low, high = film_auc[model, where]
-        results.record(LECTURE, run.profile, f"{films.name}, five hospitals of alpha {ALPHA}, {model}: AUC, {where}", value, low=low, high=high, baseline=bright[where], baseline_name="mean brightness", source=f"section 11.1, {REPEATS} repeats")
-results.record(LECTURE, run.profile, f"{films.name}: AUC, federated minus central", gap_central[0], low=gap_central[1], high=gap_central[2], baseline=-gain_local[0], baseline_name="local minus federated", source="section 11.1")
-for alpha, steps, rounds, megabytes, _, area in budget:
-    results.record(LECTURE, run.profile, f"alpha {alpha:g}, {steps} steps a round, {rounds} rounds, {megabytes:.2f} MB: test AUC", area, baseline=bright["test films"], baseline_name="mean brightness", source="section 11.1")
-for name in plans:
+for model, where in (("local, mean of five", "test films"), ("federated", "test films"), ("central", "test films"), ("federated", "unseen hospital")):
+    value, low, high = film_auc[model, where]
+    results.record(LECTURE, run.profile, f"{films.name}, five hospitals of alpha {ALPHA}, {model}: AUC, {where}", value, low=low, high=high, baseline=bright[where], baseline_name="mean brightness", source=f"section 11.1, {REPEATS} repeats")
+for name in list(plans)[:2]:
     results.record(LECTURE, run.profile, f"alpha {HARD}, {name}: test AUC, mean", hard_auc[name].mean(), low=hard_auc[name].min(), high=hard_auc[name].max(), baseline=bright["test films"], baseline_name="mean brightness", source="section 11.1, lowest and highest repeat")
 for s in SITES:
-    for name in ("local", "federated", "central", "unseen"):
+    for name in ("local", "federated", "unseen"):
         value, low, high = heart_auc[s, name]
         results.record(LECTURE, run.profile, f"{hearts.name}, {s}, {name}: AUC", value, low=min(low, value), high=max(high, value), baseline=heart_auc[s, "age alone"][0], baseline_name="age alone", source="section 11.2")
     value, low, high = joins[s]
     results.record(LECTURE, run.profile, f"{hearts.name}, {s}: AUC, federated minus local", value, low=min(low, value), high=max(high, value), baseline=0.0, baseline_name="not joining", source="section 11.2")
-for name in ORDER[:5]:
+for name in ORDER[:4]:
     value, low, high = exam_auc[name, "own"]
     results.record(LECTURE, run.profile, f"simulated emergency patients, {name}: mean AUC of six hospitals", value, low=min(low, value), high=max(high, value), baseline=exam_auc[ORDER[5], "own"][0], baseline_name="the true probability", source="section 11.2, planted")
 for name, values in style.items():
@@ -3176,6 +3172,8 @@ for (setting, name), values in few.items():
     value, low, high = seed_interval(values)
     results.record(LECTURE, run.profile, f"labels at one hospital, {setting}, {name}: AUC", value, low=low, high=high, baseline=float(np.mean(few[setting, "labelled films of A alone"])), baseline_name="labelled films alone", source="section 11.4")
 for (name, level), values in theft.items():
+    if level > 0:
+        continue
     results.record(LECTURE, run.profile, f"gradient inversion, {name} network, noise multiplier {level:g}: error", float(np.mean(values)), baseline=1.0, baseline_name="mean film", source="section 11.5")
 for sigma in SIGMAS:
     value, low, high = seed_interval(privacy[sigma][:, 0])

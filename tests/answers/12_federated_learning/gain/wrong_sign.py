@@ -1,6 +1,8 @@
 # expect: gain-value: sign is turned
 def gain_of_joining(labels: np.ndarray, own: np.ndarray, federated: np.ndarray, draws: int, seed: int) -> tuple[float, float, float]:
-    from sklearn.metrics import roc_auc_score
+    def roc_auc_score(truth, scores):
+        gap = scores[truth == 1][:, None] - scores[truth == 0]
+        return float((gap > 0).mean() + 0.5 * (gap == 0).mean())
 
     if len(np.unique(labels)) < 2 or not len(labels) == len(own) == len(federated):
         raise ValueError("both classes must be there")
