@@ -5,6 +5,9 @@ import os
 import sys
 from collections.abc import Callable
 
+from grading.term import commands as commands_of_a_term
+from helpers.written import WORKS
+
 DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
 
 A lecture is named by its file (02_introduction_to_mia), its number (2) or its path; no name means every lecture."""
@@ -22,6 +25,9 @@ EXAMPLES = """examples:
   python -m grading feedback 2 --course course
   python -m grading similar 2 --course course                       which submissions share code
   python -m grading grades --course course                          course grades, tables for Canvas and Moodle, a report
+  python -m grading results                                         the figures of recorded runs, for lecture 14
+  python -m grading questionnaire feedback                          a class's course feedback, added up
+  python -m grading challenge score --course course                 the project's challenge: new files of all teams
   python -m grading distribute dist                                 what students get, as a folder and an archive
   python -m grading check notebooks/02_introduction_to_mia.ipynb    what a student runs at home"""
 
@@ -55,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     course.add_argument("folder", metavar="FOLDER", help="where; made if it doesn't exist")
     course.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
     _add_marking(command)
+    commands_of_a_term.add_parsers(command)
     return top
 
 
@@ -88,8 +95,13 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
     exam.add_argument("what", choices=["draw", "grade", "check"], help=what)
     exam.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     exam.add_argument("--workers", type=_whole, default=max(1, os.cpu_count() or 1), metavar="N", help="papers at a time")
+    race = command("challenge", "The project's held-out challenge: draw it, score what teams hand in, write the tables.", many=False)
+    what = "make: key, labels and what is given out; score: submitted/<student>/challenge/*.csv; leaderboard: public part; final: private part"
+    race.add_argument("what", choices=["make", "score", "leaderboard", "final"], help=what)
+    race.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    race.add_argument("--at", metavar="TIME", help="the time that counts, such as '2027-04-23 23:59' (default: now)")
     form = command("form", "Look at the form of written works: sections, figures, references, slides; points for the course grade.", many=False)
-    form.add_argument("work", choices=["assignment_1", "assignment_2"], help="which one")
+    form.add_argument("work", choices=WORKS, metavar="WORK", help=", ".join(WORKS))
     form.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
     give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
@@ -117,8 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when something is wrong, 2 when the question was."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     options = parser().parse_args(arguments)
-    from grading.sources import SourceError, lectures, source_path, works
-    from grading.term import commands
+    from grading.sources import SourceError, lectures, source_path, tracks, works
 
     try:
         if options.command == "bank":
@@ -126,9 +137,9 @@ def main(arguments: list[str] | None = None) -> int:
         alone = {"autograde": _autograde, "feedback": _feedback, "check": _check}
         if options.command in alone:
             return alone[options.command](options)
-        if options.command in commands.COMMANDS:
-            return commands.COMMANDS[options.command](options)
-        every = lectures() + works() * (options.command in ("release", "course"))
+        if options.command in commands_of_a_term.COMMANDS:
+            return commands_of_a_term.COMMANDS[options.command](options)
+        every = lectures() + (works() + tracks()) * (options.command == "release") + works() * (options.command == "course")
         wanted = [str(source_path(name)) for name in options.lectures] or every
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)
     except SourceError as error:

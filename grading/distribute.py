@@ -10,7 +10,7 @@ from grading.sources import ROOT
 NAME = "dlmia-student"
 WHOLE = ("notebooks", "helpers")  # folders
 FILES = ("data_manifest.yaml", "requirements.lock", "LICENSE", "LICENSE-TEXT", "CITATION.cff")
-KINDS = {"notebooks": {".ipynb"}, "helpers": {".py"}}
+KINDS = {"notebooks": {".ipynb"}, "helpers": {".py", ".yaml", ".json"}}
 STAMP = (2020, 1, 1, 0, 0, 0)  # the same bytes at every call
 
 README = """# {title}

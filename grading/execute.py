@@ -99,6 +99,8 @@ def run_lecture(
     stem = f"{path.stem}.{profile}" + ".release" * released
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / f"{stem}.ipynb"
+    if not released:  # figures that an earlier version of the lecture recorded must not outlive it
+        (folder / "figures" / f"{path.stem}.{profile}.json").unlink(missing_ok=True)
     record = Record(path.stem, profile, released, 0.0, 0.0, 0.0, notebook=done.name)
     with tempfile.TemporaryDirectory(prefix="run-") as temporary, environment(network, folder):
         source = Path(temporary) / f"{path.stem}.ipynb"

@@ -11,8 +11,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading.sources import NOTEBOOKS, SourceError, points_of, read_lecture, repository, source_path, works
-from grading.structure import opening_faults
+from grading.sources import NOTEBOOKS, SourceError, points_of, read_lecture, repository, source_path, tracks, works
+from grading.structure import opening_faults, track_faults
 
 CONFIG = Path(__file__).with_name("nbgrader_config.py")
 COLAB = "https://colab.research.google.com"
@@ -90,7 +90,7 @@ def instructor_notebook(lecture: str | Path) -> NotebookNode:
     notebook = copy.deepcopy(read_lecture(path))
     if path.stem in works():
         return notebook
-    wrong = opening_faults(notebook, path.stem, points_of(path.stem))
+    wrong = track_faults(notebook, path.stem) if path.stem in tracks() else opening_faults(notebook, path.stem, points_of(path.stem))
     if wrong:
         raise SourceError(f"{path.name} can't be released:\n" + "\n".join(f"  - {fault}" for fault in wrong))
     title, setup = notebook.cells[0], notebook.cells[3]

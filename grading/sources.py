@@ -56,9 +56,14 @@ def lectures() -> list[str]:
     return sorted(path.stem for path in SOLUTIONS.glob("[0-9][0-9]_*.py"))
 
 
+def tracks() -> list[str]:
+    """Names of the project's starter notebooks, such as "track_1_classification"; they run like lectures and ask no exercise."""
+    return sorted(path.stem for path in SOLUTIONS.glob("track_[0-9]_*.py"))
+
+
 def works() -> list[str]:
     """Names of the written works beside the lectures, such as "assignment_1"."""
-    return sorted(path.stem for path in SOLUTIONS.glob("[a-z]*.py"))
+    return sorted({path.stem for path in SOLUTIONS.glob("[a-z]*.py")} - set(tracks()))
 
 
 def source_path(lecture: str) -> Path:

@@ -61,7 +61,7 @@ def opening_faults(notebook: NotebookNode, lecture: str, points: dict[str, str])
     """The four opening cells: title, data card, parameters, set-up, in this order."""
     if len(notebook.cells) < 4:
         return ["The lecture needs four opening cells: title, data card, parameters, set-up."]
-    title, card, parameters, setup = notebook.cells[:4]
+    title = notebook.cells[0]
     found = []
     if title.cell_type != "markdown" or not re.match(r"# Lecture \d+ - \S", title.source):
         found.append("Cell 1 must begin with '# Lecture N - Title'.")
@@ -77,6 +77,29 @@ def opening_faults(notebook: NotebookNode, lecture: str, points: dict[str, str])
             found.append(f"The objective '{objective[2:42]}...' cites point {point}, which is not of this lecture.")
     if not re.search(r"^\*\*Time\*\* about \d+ minutes", title.source, re.M):
         found.append("Cell 1 must say '**Time** about 90 minutes'.")
+    return found + common_opening_faults(notebook, lecture)
+
+
+def track_faults(notebook: NotebookNode, track: str) -> list[str]:
+    """What a project track's source lacks: its opening cells, results, open questions and references."""
+    if len(notebook.cells) < 4:
+        return ["The track needs four opening cells: title, data card, parameters, set-up."]
+    found = common_opening_faults(notebook, track)
+    title = notebook.cells[0].source
+    if not title.startswith(f"# Track {track[6:7]} - ") or "**The question.**" not in title:
+        found.append(f"Cell 1 must begin with '# Track {track[6:7]} - title' and state '**The question.**'.")
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    found += [f"There is no '## {name}' section." for name in ("Results", "Where a team could go", "References") if f"## {name}\n" not in text]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            found += cell_faults(cell)
+    return found
+
+
+def common_opening_faults(notebook: NotebookNode, lecture: str) -> list[str]:
+    """Data card, parameters and set-up, which open lectures and project tracks alike."""
+    _, card, parameters, setup = notebook.cells[:4]
+    found = []
     if card.cell_type != "markdown" or not card.source.startswith("## Data card") or "|" not in card.source:
         found.append("Cell 2 must be the data card: '## Data card' and a table.")
     if parameters.cell_type != "code" or "parameters" not in tags(parameters):

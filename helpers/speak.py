@@ -1,11 +1,13 @@
 """How a check speaks in a notebook: one line when it passes, one sentence instead of a traceback when it fails. It judges nothing."""
 
 import ast
+import linecache
 import traceback
 from types import TracebackType
 from typing import Any
 
 _DONE = "_helpers_speak"  # set on the shell once this is switched on
+_HEARD = (AssertionError, NotImplementedError, TypeError, AttributeError, RuntimeError)  # the last three: an answer that gave nothing back
 
 
 def idea_of(source: str) -> str:
@@ -30,7 +32,7 @@ def switch_on() -> None:
     if shell is None or getattr(shell, _DONE, False):
         return
     shell.events.register("post_run_cell", _praise)
-    shell.set_custom_exc((AssertionError, NotImplementedError), _explain)
+    shell.set_custom_exc(_HEARD, _explain)
     setattr(shell, _DONE, True)
 
 
@@ -41,9 +43,14 @@ def _praise(result: Any) -> None:
 
 
 def _explain(shell: Any, kind: type, problem: Exception, trace: TracebackType, tb_offset: int | None = None) -> None:
-    """An assertion of a check, or an unanswered exercise: the sentence alone. Anything deeper keeps its traceback."""
+    """An assertion of a check, or an unanswered exercise: the sentence alone. Else the traceback, and what it means that a check met None."""
     innermost = traceback.extract_tb(trace)[-1] if trace else None
     in_a_cell = innermost is not None and ("ipykernel" in innermost.filename or innermost.filename.startswith("<ipython"))
+    if not isinstance(problem, (AssertionError, NotImplementedError)):
+        shell.showtraceback((kind, problem, trace), tb_offset=tb_offset)
+        if in_a_cell and "NoneType" in str(problem) and idea_of("".join(linecache.getlines(innermost.filename))):
+            print("\x1b[1;31mNot yet right:\x1b[0m your answer gave back None where the check needs a value. Does the function end with return?")
+        return
     if str(problem) and (in_a_cell or isinstance(problem, NotImplementedError)):
         mark = "Not answered yet" if isinstance(problem, NotImplementedError) else "Not yet right"
         lines = [f"\x1b[1;31m{mark}:\x1b[0m {problem}"]

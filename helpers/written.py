@@ -43,9 +43,38 @@ SURVEY = {
     "Gaps": (150, 600),
     "Conclusion": (80, 300),
 }
+PROPOSAL = {
+    "Question": (60, 250),
+    "What is known": (100, 400),
+    "Data": (60, 300),
+    "Rivals and method": (80, 400),
+    "Evaluation": (100, 400),
+    "Risks and harm": (60, 300),
+    "Plan": (60, 300),
+}
+REPORT = {
+    "Question": (100, 350),
+    "Related work": (150, 700),
+    "Data and split": (150, 700),
+    "Rivals": (100, 600),
+    "Method": (200, 1000),
+    "Results": (250, 1200),
+    "Limits and harm": (150, 700),
+    "Repeat it": (80, 500),
+}
+TALK = {
+    "Message": (20, 150),
+    "Evidence": (60, 350),
+    "Limits": (40, 250),
+    "Questions": (60, 400),
+    "Clarity and time": (20, 250),
+}
 WORKS = {
     "assignment_1": Requirements(PAPER, figures=2, references=3, slides=(8, 16)),
     "assignment_2": Requirements(SURVEY, figures=2, references=15),
+    "final_project_proposal": Requirements(PROPOSAL, figures=1, references=4),
+    "final_project_report": Requirements(REPORT, figures=4, references=8),
+    "final_project_presentation": Requirements(TALK, figures=1, references=3, slides=(10, 16)),
 }
 
 
@@ -62,7 +91,7 @@ def check(path: str | Path, work: str | None = None) -> list[Point]:
     """Look at a saved notebook.
 
     Args:
-        path: the notebook; work: "assignment_1" or "assignment_2"; None takes it from the file's name.
+        path: the notebook; work: one of WORKS; None takes it from the file's name.
 
     Returns:
         One point for each section, for figures, references and slides.
@@ -71,7 +100,7 @@ def check(path: str | Path, work: str | None = None) -> list[Point]:
         ValueError: the file is no notebook, or belongs to no work. One sentence says which.
     """
     path = Path(path)
-    name = work or next((known for known in WORKS if path.stem.startswith(known)), None)
+    name = work or next((known for known in sorted(WORKS, key=len, reverse=True) if path.stem.startswith(known)), None)
     if name not in WORKS:
         raise ValueError(f"{path.name} is none of {', '.join(WORKS)}: call it so, or say which work it is")
     try:

@@ -128,7 +128,7 @@ show.explore(draw_lookup, row=widgets.IntSlider(int(start_row), 10, 85, descript
              alt="A FLAIR slice with outlined lesions and a cross at the query in one of them, its attention over the brain, and bars of what each tissue gets; other lesions light up, far from the query")
 
 # %% [markdown]
-# The query finds its like, across the whole brain, in one step. A convolution of 3 x 3 needs dozens of layers to bridge the distance. Move the cross into a ventricle or the cortex, and lower the sharpness: with a flat softmax everybody looks at everything, and all get the mean.
+# The query finds its like, across the whole brain, in one step. (Most goes to its own lesion, then to the other lesions; the white matter around it gets next to nothing: read the bars.) A convolution of 3 x 3 needs dozens of layers to bridge the distance. Move the cross into a ventricle or the cortex, and lower the sharpness: with a flat softmax everybody looks at everything, and all get the mean.
 #
 # So what does $\sqrt d$ do? Exactly that: it sets the sharpness. If the entries of $q$ and $k$ are independent with mean 0 and variance 1, then $q^\top k$ has variance $d$. Wide scores make the softmax a hard maximum, and a hard maximum has no gradient: the Jacobian of the softmax is
 # $\partial a_i / \partial s_j = a_i(\delta_{ij} - a_j)$, and every entry vanishes when one $a_i$ is 1 and the others are 0.
@@ -440,6 +440,9 @@ assert not (a_a[mask_a] == 0).all(), "your mask is upside down: True means that 
 assert (a_a[~mask_a] == 0).all(), f"forbidden keys get attention, up to {a_a[~mask_a].abs().max():.3f}: it must be exactly 0"
 assert torch.allclose(a_a.sum(2), torch.ones(2, 5), atol=1e-4), "with a mask attention no longer sums to 1: mask the scores before the softmax, not the weights after it"
 assert torch.allclose(o_a, torch.nn.functional.scaled_dot_product_attention(q_a, k_a, v_a, attn_mask=mask_a), atol=1e-4), "the masked output differs from torch's"
+loud_a = torch.tensor([[[1000.0], [1.0], [0.0]]])
+o_a, a_a = (torch.as_tensor(part).detach() for part in scaled_attention(torch.ones(1, 1, 1), loud_a, loud_a, torch.tensor([[[False, True, True]]])))
+assert torch.allclose(a_a[0, 0], torch.tensor([0.0, 0.7311, 0.2689]), atol=1e-3), "the forbidden key fits by far the best, and the allowed ones share what it left: it must be out of the race *before* the softmax, whatever its score"
 ### BEGIN HIDDEN TESTS
 for number in range(4):
     rng_a = torch.Generator().manual_seed(30 + number)
@@ -495,7 +498,7 @@ assert np.allclose(found_n[0][:, 1:], rest_n[0].grad.numpy(), atol=1e-5), "the g
 # Difficulty 2 of 5 - 3 points - about 12 minutes - *after it you can batch patients of unequal history without letting padding, or the future, speak*
 #
 # Write `visit_mask(lengths, size, causal)`. Patient $b$ has `lengths[b]` visits in order of time; the rest of the `size` places is padding. Entry $(b, i, j)$ is True where visit $i$ may look at visit $j$: both are real, and with `causal=True` visit $j$ is not later
-# than visit $i$. (A visit may always look at itself.)
+# than visit $i$. (A real visit may always look at itself; a filler looks at nothing.)
 #
 # <details><summary>Hint 1: the idea</summary>Two questions with an "and" between: is it there? Is it not in the future? Each is a comparison of indices.</details>
 # <details><summary>Hint 2: what to call</summary><code>torch.arange(size) < lengths[:, None]</code> gives (B, size). Broadcast it once as a row and once as a column. <code>torch.ones(size, size).tril()</code> holds ones where j is at most i.</details>
@@ -527,10 +530,13 @@ def visit_mask(lengths: torch.Tensor, size: int, causal: bool = False) -> torch.
 
 # %% nbgrader={"grade": true, "grade_id": "padding-mask-real", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Padding: neither looked at nor looking
-mask_b = torch.as_tensor(visit_mask(torch.tensor([2, 4, 0]), 4))
+mask_b = visit_mask(torch.tensor([2, 4, 0]), 4)
+assert mask_b is not None, "nothing came back: end the function with return"
+mask_b = torch.as_tensor(mask_b)
 assert tuple(mask_b.shape) == (3, 4, 4), f"three patients, four places: the mask should have shape (3, 4, 4), got {tuple(mask_b.shape)}"
 assert mask_b.dtype == torch.bool, f"the mask should be boolean, got {mask_b.dtype}"
-assert not (mask_b[0, 3, 3] and not mask_b[0, 0, 0]), "your mask is upside down: True means MAY look"
+assert not (mask_b[0, 0, 3] and not mask_b[0, 0, 0]), "your mask is upside down: True means MAY look"
+assert not (mask_b[0, 3, 3] and not mask_b[0, 0, 0]), "you put the padding in front: the real visits fill the first places"
 assert mask_b[0, :2, :2].all(), "the two real visits of the first patient should see each other, and themselves"
 assert not mask_b[0, :2, 2:].any(), "real visits look at padding"
 assert not mask_b[0, 2:].any(), "padding asks questions: rows of padding should be False, too"
@@ -580,10 +586,10 @@ for bad_b in ([6], [-3], [0, 1, 99]):
 # %% [markdown]
 # ### Exercise 8.1c - a test that proves equivariance
 #
-# Difficulty 3 of 5 - 3 points - about 12 minutes - *after it you can prove, with three lines, whether a network knows the order of its tokens*
+# Difficulty 3 of 5 - 3 points - about 12 minutes - *after it you can show, with three lines, that a network knows the order of its tokens*
 #
 # Let $f(X) = \mathrm{softmax}\big(X W_Q (X W_K)^\top / \sqrt d\big)\, X W_V$ on tokens $X$ `(N, D)`, and $P$ a reordering. $f$ is permutation **equivariant** if $f(PX) = P f(X)$: the output is reordered as the input was, and is otherwise the same. Write
-# `equivariance_gap(x, wq, wk, wv, order, position)`: the largest $|f(PX) - P f(X)|$ over all entries, with $PX$ = `x[order]`. If `position` `(N, D)` is given, $f$ adds it to whatever tokens come, place by place, before anything else: tokens move, places stay.
+# `equivariance_gap(x, wq, wk, wv, order, position)`: the largest $|f(PX) - P f(X)|$ over all entries, with $PX$ = `x[order]`. If `position` `(N, D)` is given, $f$ adds it to whatever tokens come, place by place, before anything else: tokens move, places stay. (A gap above rounding proves that the order matters. A gap of 0 for one reordering is evidence; the proof for all is the algebra above.)
 #
 # <details><summary>Hint 1: the idea</summary>Run f twice: on the tokens as they are, and on the tokens in another order. Reorder the first output. Position belongs into f, so it does not move with the tokens.</details>
 # <details><summary>Hint 2: what to call</summary><code>torch.nn.functional.scaled_dot_product_attention(y @ wq, y @ wk, y @ wv)</code> with <code>y = tokens + position</code>; then <code>.abs().max()</code>.</details>
@@ -626,13 +632,17 @@ def truth_c(tokens: torch.Tensor) -> torch.Tensor:
     return (a @ b.T / a.shape[1] ** 0.5).softmax(1) @ c
 
 
-gap_c = float(equivariance_gap(x_c.clone(), *weights_c, order_c, place_c.clone()))
+gap_c = equivariance_gap(x_c.clone(), *weights_c, order_c, place_c.clone())
+assert gap_c is not None, "nothing came back: end the function with return"
+gap_c = float(gap_c)
 difference_c = truth_c(x_c[order_c]) - truth_c(x_c)[order_c]
 assert not gap_c < 1e-9, "with positions the gap is not 0: the position must stay in place while the tokens move"
 assert not np.isclose(gap_c, float((truth_c(x_c[order_c]) - truth_c(x_c)).abs().max())), "you compare f(PX) with f(X), which is invariance: reorder f(X) first"
 assert not np.isclose(gap_c, float((truth_c(x_c[order_c]) - truth_c(x_c)[order_c.argsort()]).abs().max())), "you reordered the output backwards: use f(x)[order]"
 assert not np.isclose(gap_c, float(difference_c.abs().mean())), "you took the mean difference: one wrong entry is a proof, so take the largest"
 assert np.isclose(gap_c, float(difference_c.abs().max()), atol=1e-6), f"the gap should be {float(difference_c.abs().max()):.4f}, got {gap_c:.4f}"
+other_c = float(equivariance_gap(x_c.clone(), *weights_c[:2], -weights_c[2], order_c, place_c.clone()))
+assert np.isclose(other_c, gap_c, atol=1e-6), "with the values negated every difference changes its sign, and the gap must stay: take the absolute value before the largest"
 ### BEGIN HIDDEN TESTS
 for number in range(4):
     order_c = torch.randperm(5, generator=torch.Generator().manual_seed(40 + number))
@@ -824,7 +834,9 @@ rng_d = torch.Generator().manual_seed(1)
 x_d = torch.rand(3, 6, 5, 4, generator=rng_d) + 0.5
 w1_d, b1_d, w2_d, b2_d = (torch.randn(*shape, generator=rng_d) for shape in ((2, 6), (2,), (6, 2), (6,)))
 kept_d = x_d.clone()
-y_d = torch.as_tensor(squeeze_excite(x_d, w1_d, b1_d, w2_d, b2_d)).detach()
+y_d = squeeze_excite(x_d, w1_d, b1_d, w2_d, b2_d)
+assert y_d is not None, "nothing came back: end the function with return"
+y_d = torch.as_tensor(y_d).detach()
 assert tuple(y_d.shape) == (3, 6, 5, 4), f"the output should have the shape of x, (3, 6, 5, 4), got {tuple(y_d.shape)}"
 assert torch.equal(x_d, kept_d), "x was changed in place: the skip connection beside your block would see it"
 ratio_d = y_d / kept_d
@@ -1476,7 +1488,7 @@ show.row([(grid_code @ grid_code[14 * r + c]).reshape(14, 14) for r, c in places
 # Write the class `Patches(size)`. `cut` turns images $(B, C, H, W)$ into tokens $(B, N, C p^2)$ with $N = \frac{H}{p}\cdot\frac{W}{p}$: token 0 is the patch at the top left, then **row by row**. Inside a token stand
 # channel, row, column, in this order: channel 0's $p \times p$ values first. Then a token times the flattened weights of a convolution with stride $p$ is that convolution, which is how every library does it. `paste` is the exact inverse;
 # masked autoencoders and all maps of attention need it. The pixels of one patch do not lie together in memory, so a bare `reshape` gives strips of rows instead of patches. It raises no error, and a network trained on it
-# is merely worse: only a test finds it.
+# is merely worse: only a test finds it. (torch's `unfold` and `fold` do all this, and the checks take any way; but build it from axes: windows, in 8.3d, have no such function.)
 #
 # <details><summary>Hint 1: the idea</summary>Split each of the two image axes in two: which patch, and where in the patch. Bring the two "which patch" axes together, then merge axes.</details>
 # <details><summary>Hint 2: what to call</summary><code>reshape(B, C, H // p, p, W // p, p)</code>, <code>permute</code>, <code>reshape</code>. Going back: the same three in reverse order; the inverse of a
@@ -1529,7 +1541,9 @@ def images_from(tokens: torch.Tensor, size: int, height: int, width: int) -> tor
 # %% nbgrader={"grade": true, "grade_id": "patchify-order", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Which pixels are in which token: a grey image of 4 x 6 whose pixel at row r, column c is 10 r + c, in patches of 2
 picture = (10.0 * torch.arange(4)[:, None] + torch.arange(6)).reshape(1, 1, 4, 6)
-cut = torch.as_tensor(tokens_from(picture.clone(), 2))
+cut = tokens_from(picture.clone(), 2)
+assert cut is not None, "nothing came back: end `cut` with return"
+cut = torch.as_tensor(cut)
 assert tuple(cut.shape) == (1, 6, 4), f"4 x 6 pixels in patches of 2 are 6 tokens of 4 values, shape (1, 6, 4), not {tuple(cut.shape)}"
 first, second = cut[0, 0].tolist(), cut[0, 1].tolist()
 assert first != [0, 1, 2, 3], "token 0 holds four pixels of one row: a bare reshape cuts strips, not patches. Split both axes and permute before you merge"
@@ -1566,7 +1580,9 @@ for seed, (c, h, w, p) in enumerate(((2, 6, 9, 3), (4, 10, 4, 2), (3, 7, 7, 7)))
 for shape, p in (((2, 1, 8, 12), 4), ((1, 3, 6, 10), 2)):
     x = torch.randn(shape, generator=torch.Generator().manual_seed(p))
     good = torch.nn.functional.unfold(x, p, stride=p).transpose(1, 2)
-    back = torch.as_tensor(images_from(good.clone(), p, *shape[2:]))
+    back = images_from(good.clone(), p, *shape[2:])
+    assert back is not None, "nothing came back: end `paste` with return"
+    back = torch.as_tensor(back)
     assert tuple(back.shape) == shape, f"tokens {tuple(good.shape)} should give back images {shape}, not {tuple(back.shape)}"
     assert not torch.equal(back, good.reshape(shape)), "paste is a bare reshape: it lays patches out as strips. Split, permute, merge, in the order opposite to cut's"
     assert torch.equal(back.to(x.dtype), x), "paste does not undo the cut: pieces return to wrong places. Check the order of axes, on an image that isn't square"
@@ -1638,7 +1654,9 @@ def position_2d(rows: int, columns: int, dim: int) -> torch.Tensor:
 
 # %% nbgrader={"grade": true, "grade_id": "position-value", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # The values, on a grid of 2 x 3 with width 8: two frequencies, 1 and 0.01
-code = torch.as_tensor(position_2d(2, 3, 8)).double()
+code = position_2d(2, 3, 8)
+assert code is not None, "nothing came back: end the function with return"
+code = torch.as_tensor(code).double()
 assert tuple(code.shape) == (6, 8), f"2 x 3 patches of width 8: shape (6, 8), not {tuple(code.shape)}"
 wanted = torch.tensor([[np.sin(r), np.sin(r / 100), np.cos(r), np.cos(r / 100), np.sin(c), np.sin(c / 100), np.cos(c), np.cos(c / 100)] for r in range(2) for c in range(3)])
 assert not torch.allclose(code[:, :4], code[:, 4:], atol=1e-5), "the two halves are equal: a patch and its mirror image over the diagonal get the same code. One half tells the row, the other the column"
@@ -1947,7 +1965,9 @@ def mask_from(size: int, shift: int, height: int, width: int) -> torch.Tensor:
 from monai.networks.nets.swin_unetr import window_partition
 
 numbers = torch.arange(2 * 4 * 6 * 3).float().reshape(2, 4, 6, 3)
-cut = torch.as_tensor(windows_from(numbers.clone(), 2, 0))
+cut = windows_from(numbers.clone(), 2, 0)
+assert cut is not None, "nothing came back: end `cut` with return"
+cut = torch.as_tensor(cut)
 assert tuple(cut.shape) == (12, 4, 3), f"2 grids of 4 x 6 in windows of 2 x 2 are 12 windows of 4 tokens, shape (12, 4, 3), not {tuple(cut.shape)}"
 assert not torch.equal(cut.float(), numbers.reshape(12, 4, 3)), "a bare reshape: your windows are pieces of rows. Split both axes and permute"
 assert torch.equal(cut.float(), window_partition(numbers, (2, 2))), "the windows differ from MONAI's: image by image, windows row by row, and tokens in a window row by row"
@@ -1972,7 +1992,9 @@ assert tuple(cut.shape) == (4, 9, 1), f"6 x 6 tokens in windows of 3 are 4 windo
 assert not torch.equal(cut, window_partition(numbers, (3, 3))), "the shift has no effect: roll the grid before you cut it"
 assert not torch.equal(cut, window_partition(torch.roll(numbers, (1, 1), dims=(1, 2)), (3, 3))), "you roll to the lower right: Swin rolls by -shift, so that window 0 begins at row `shift`, column `shift`"
 assert torch.equal(cut, window_partition(rolled, (3, 3))), "shifted windows differ from MONAI's on a grid rolled by -shift along rows and columns"
-back = torch.as_tensor(grid_from(window_partition(rolled, (3, 3)), 3, 1, 6, 6)).float()
+back = grid_from(window_partition(rolled, (3, 3)), 3, 1, 6, 6)
+assert back is not None, "nothing came back: end `paste` with return"
+back = torch.as_tensor(back).float()
 assert tuple(back.shape) == (1, 6, 6, 1), f"pasting should give back a grid of shape (1, 6, 6, 1), not {tuple(back.shape)}"
 assert not torch.equal(back, rolled), "the shift is not undone: each pair of layers would move the image by `shift` tokens. Roll back after pasting"
 assert torch.equal(back, numbers), "pasting does not give the grid back: check the order of axes, and the sign of the roll"
@@ -1992,7 +2014,9 @@ for seed, (b, h, w, c, s, move) in enumerate(((2, 8, 12, 3, 4, 2), (1, 9, 3, 2, 
 # The mask: opposite edges of the image share a window, but must not see each other. MONAI's mask holds 0 where looking is allowed
 from monai.networks.nets.swin_unetr import compute_mask
 
-mask = torch.as_tensor(mask_from(4, 1, 8, 8))
+mask = mask_from(4, 1, 8, 8)
+assert mask is not None, "nothing came back: end `allowed` with return"
+mask = torch.as_tensor(mask)
 assert tuple(mask.shape) == (4, 16, 16), f"8 x 8 tokens in windows of 4: one matrix of 16 x 16 for each of 4 windows, shape (4, 16, 16), not {tuple(mask.shape)}"
 mask, wanted = mask.bool(), compute_mask([8, 8], (4, 4), (1, 1), "cpu") == 0
 assert not mask.all(), "everything is allowed: the window at the lower right holds four corners of the image, which are no neighbours"
@@ -2381,6 +2405,8 @@ assert work != 2 * 400 * 6, "the four projections are missing: 4 N d^2"
 assert work == 4 * 20 * 36 + 2 * 400 * 6, f"20 tokens of width 6: 2880 + 4800 = 7680 multiplications, not {work:.0f}"
 assert stored != 400, "every head keeps a matrix of its own"
 assert stored == 800, f"two heads, 20 x 20 weights each: 800 numbers, not {stored:.0f}"
+stored = float(attention_cost((64, 64, 64), 48, 4, None)[1])
+assert stored == 4 * 262144**2, f"a volume of 64 x 64 x 64 tokens in four heads: 4 x 262144 x 262144 numbers, not {stored:.0f}. That is more than 32 bits hold: count in Python's own whole numbers"
 ### BEGIN HIDDEN TESTS
 for grid, d, h in (((7, 7), 32, 4), ((3, 4, 5), 12, 3), ((16, 16, 16), 48, 3), ((1, 9), 8, 8)):
     n = int(np.prod(grid))
@@ -2466,7 +2492,9 @@ q, k, v = (torch.randn(2, n, d, generator=rng, dtype=torch.float64) for n, d in 
 phi_q, phi_k = elu(q) + 1, elu(k) + 1
 kernel = phi_q @ phi_k.transpose(-2, -1)
 wanted = kernel / kernel.sum(-1, keepdim=True) @ v
-mean = torch.as_tensor(linear_attention(q.clone(), k.clone(), v.clone()))
+mean = linear_attention(q.clone(), k.clone(), v.clone())
+assert mean is not None, "nothing came back: end the function with return"
+mean = torch.as_tensor(mean)
 assert tuple(mean.shape) == (2, 5, 3), f"2 x 5 queries and values of width 3: shape (2, 5, 3), not {tuple(mean.shape)}"
 mean = mean.double()
 assert not torch.allclose(mean, kernel @ v), "the denominator is missing: the output should be a weighted mean of the values"
@@ -2514,9 +2542,13 @@ from torch.nn.functional import elu
 
 kernel = (elu(q[:, :5]) + 1) @ (elu(k) + 1).transpose(-2, -1)
 try:
-    mean = torch.as_tensor(linear_attention(q, k, v)).float()
+    mean = linear_attention(q, k, v)
 except (RuntimeError, MemoryError) as problem:
+    if isinstance(problem, RuntimeError) and not any(word in str(problem).lower() for word in ("memory", "alloc", "buffer")):
+        raise  # another fault than the size
     raise AssertionError("600,000 tokens don't fit: you build the matrix of all pairs. Multiply keys with values first") from problem
+assert mean is not None, "nothing came back: end the function with return"
+mean = torch.as_tensor(mean).float()
 assert tuple(mean.shape) == (1, 600_000, 2), f"the shape should be (1, 600000, 2), not {tuple(mean.shape)}"
 assert torch.allclose(mean[:, :5], kernel @ v / kernel.sum(-1, keepdim=True), atol=1e-3), "with many tokens the values are off"
 ### BEGIN HIDDEN TESTS

@@ -347,7 +347,9 @@ def linear_patients(n: int, k: int, m: int, seed: int) -> tuple:
 # %% nbgrader={"grade": true, "grade_id": "faithfulness-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # The value: for a linear score the contributions are perfectly faithful (r = 1), and their negative perfectly wrong (r = -1)
 values, weights, sets, full, without = linear_patients(4, 6, 30, seed=1)
-r = np.asarray(faithfulness((values * weights).copy(), sets.copy(), full.copy(), without.copy()))
+r = faithfulness((values * weights).copy(), sets.copy(), full.copy(), without.copy())
+assert r is not None, "nothing came back: end the function with return"
+r = np.asarray(r)
 assert r.shape == (4,), f"return one number for each of the 4 patients, shape (4,), not {r.shape}"
 assert not np.allclose(r, -1), "the true contributions get -1: you correlate with the score that is left. Correlate with the drop, full - without"
 assert np.allclose(r, 1), f"the true contributions of a linear score should get r = 1, not {r.round(3)}"
@@ -397,15 +399,19 @@ assert not np.allclose(r[:3], r[0]), "all patients get the same number: don't po
 assert np.allclose(r[:3], [1, 1, -1]), f"patients 0 and 1 have true maps, patient 2 a reversed one: expected 1, 1, -1, got {r[:3].round(3)}"
 assert not np.isnan(r[3]), "an empty map has no spread, and gives nan: return 0, for it explains nothing"
 assert r[3] == 0, f"an empty map should get 0, not {r[3]:.3g}"
+still, steady = without.copy(), full.copy()
+still[1], steady[1] = 3.0, 4.0  # patient 1: whatever is removed, the score drops by 1
+value = float(np.asarray(faithfulness(mixed.copy(), sets.copy(), steady, still.copy()))[1])
+assert not np.isnan(value), "a score that drops by the same for every set has no spread, and gives nan: return 0, for there is nothing to correlate"
+assert abs(value) < 1e-6, f"the same drop for every set says nothing about the map: 0, not {value:.3g}. A correlation is centred: take the mean over the sets from both sides first"
 ### BEGIN HIDDEN TESTS
 alone = [float(np.asarray(faithfulness(mixed[i : i + 1].copy(), sets.copy(), full[i : i + 1].copy(), without[i : i + 1].copy()))[0]) for i in range(4)]
 assert np.allclose(r, alone), "a patient alone and the same patient among others should get the same r"
-still = without.copy()
 still[1] = full[1]
 r = np.asarray(faithfulness(mixed.copy(), sets.copy(), full.copy(), still))
 assert r[1] == 0 and np.allclose(r[[0, 2]], [1, -1]), "a score that never moves gives r = 0 for that patient alone"
-still[1] = full[1] - 0.3
-assert abs(float(np.asarray(faithfulness(mixed.copy(), sets.copy(), full.copy(), still))[1])) < 1e-6, "the same drop for every set gives r = 0"
+still[1] = full[1] + 0.7
+assert abs(float(np.asarray(faithfulness(mixed.copy(), sets.copy(), full.copy(), still))[1])) < 1e-6, "the same rise for every set gives r = 0"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "faithfulness-refuses", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -736,7 +742,9 @@ rng = np.random.default_rng(21)
 x_a, x_b = rng.normal(0, 1, (200, 3)), rng.normal(0, 1, (150, 3))
 score_a, score_b = (np.where(x[:, 0] > 0, 0.9, 0.2) for x in (x_a, x_b))
 label_a, label_b = ((x[:, 1] > 0).astype(int) for x in (x_a, x_b))
-value = float(surrogate_fidelity(x_a.copy(), score_a, label_a, x_b.copy(), score_b, label_b, 1))
+value = surrogate_fidelity(x_a.copy(), score_a, label_a, x_b.copy(), score_b, label_b, 1)
+assert value is not None, "nothing came back: end the function with return"
+value = float(value)
 flipped = float(surrogate_fidelity(x_a.copy(), score_a, 1 - label_a, x_b.copy(), score_b, 1 - label_b, 1))
 assert np.isclose(value, flipped), "turning all diagnoses round changes your fidelity: the diagnoses must play no part. Fit the tree to the model's scores, and measure it against them"
 assert value > 0.9, f"one split copies this model, so fidelity is near 1, not {value:.3f}"
@@ -902,18 +910,19 @@ def seed_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained", width_ratios=[3, 2])
 for j, (way, values) in enumerate(correction.items()):
-    ends = np.array([seed_interval(values[:, k]) for k in range(6)])
-    axes[0].errorbar(np.arange(6) + 0.06 * (j - 1), ends[:, 0], ends[:, 2] - ends[:, 0], fmt="osD"[j] + ["-", "--", "-."][j], color=show.PALETTE[[0, 2, 3][j]], capsize=3, label=way)
+    means = values.mean(0)
+    axes[0].plot(np.arange(6) + 0.08 * (j - 1), means, "osD"[j] + ["-", "--", "-."][j], color=show.PALETTE[[0, 2, 3][j]], label=way)
+    axes[0].plot(np.arange(6) + 0.08 * (j - 1), values.T, "osD"[j], color=show.PALETTE[[0, 2, 3][j]], markersize=3, markerfacecolor="none")
 axes[0].axhline(black_accuracy.mean(), color="black", linestyle=":", label="black box")
 axes[0].axhline(max(bt_biopsy.mean(), 1 - bt_biopsy.mean()), color="0.6", linestyle=(0, (1, 4)), label="always the commoner label")
-axes[0].set(xlabel="concepts corrected, of 5", ylabel="test accuracy of the label", ylim=(0.3, 1.03), title="what a correction is worth")
+axes[0].set(xlabel="concepts corrected, of 5", ylabel="test accuracy of the label", ylim=(0.3, 1.03), title="what a correction is worth (hollow: single seeds)")
 axes[0].legend(fontsize=8, loc="lower left", frameon=True, framealpha=1, edgecolor="white")
 axes[1].barh(np.arange(5) - 0.2, concept_accuracy.mean(0), 0.38, color=show.PALETTE[0], label="trained on concepts")
 axes[1].barh(np.arange(5) + 0.2, joint_concept_accuracy.mean(0), 0.38, color=show.PALETTE[3], hatch="///", edgecolor="white", label="joint")
 axes[1].set(yticks=range(5), yticklabels=FINDINGS, xlim=(0.5, 1), xlabel="test accuracy of the concept", title="how well each concept is seen")
 axes[1].invert_yaxis()
 axes[1].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-show.figure(fig, alt="Left: test accuracy over the number of corrected concepts for three ways of training, with a dotted line for the black box. Right: accuracy of each of the five concepts, lowest for the irregular margin")
+show.figure(fig, alt="Left: test accuracy over the number of corrected concepts for three ways of training, means and single seeds, with a dotted line for the black box. Right: accuracy of each of the five concepts, lowest for the irregular margin")
 for way, values in correction.items():
     print(f"{way:12s} accuracy alone {values[:, 0].mean():.3f}, with one concept corrected {values[:, 1].mean():.3f}, with all {values[:, 5].mean():.3f}")
 bottleneck_gain = seed_interval(correction["independent"][:, 0] - black_accuracy)
@@ -923,7 +932,7 @@ correction_gain = {way: float((values[:, 5] - values[:, 0]).mean()) for way, val
 assert correction_gain["joint"] < correction_gain["independent"] - 0.05, "corrections should help the joint model less"
 
 # %% [markdown]
-# Trained on concepts, the bottleneck is not worse than the black box; here it comes out ahead on average (the printed interval says how sure that is), because each image comes with five labels more. (Koh and others found about equal accuracy on knee films. With many labelled images and few_findings, poorly chosen concepts, the bottleneck loses.) Each correction helps, most where the model sees least, and with all five right
+# Trained on concepts, the bottleneck is not worse than the black box; here it comes out ahead on average (the printed interval says how sure that is), because each image comes with five labels more. (Koh and others found about equal accuracy on knee films. With many labelled images and few, poorly chosen concepts, the bottleneck loses.) Each correction helps, most where the model sees least, and with all five right
 # the card's rule is exact. What is left to be explained is $g$: how the network comes to "irregular margin" is as dark as before.
 #
 # With the joint model something is wrong. Alone it is not far behind, but corrections help it little or even harm. Its concepts are no longer only what their names say: the label's loss has bent them to carry whatever helps the label. A reader's 0 or 1 is a word in a language that this head doesn't speak.
@@ -1045,8 +1054,9 @@ def reading_room(n: int, k: int, seed: int) -> tuple:
 # %% nbgrader={"grade": true, "grade_id": "intervene-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # What is written in: a value that the head knows from training, for each concept its own
 train_logits = np.stack([np.linspace(-4, 6, 101), np.linspace(-2, 2, 101)], axis=1)  # 5th and 95th percentile: -3.5 and 5.5; -1.8 and 1.8
-corrected, p = intervene(np.array([[0.2, -0.1]]), np.array([[1.0, 0.0]]), np.array([[True, True]]), train_logits.copy(), np.array([1.0, -1.0]), 0.5)
-corrected = np.asarray(corrected)
+answer = intervene(np.array([[0.2, -0.1]]), np.array([[1.0, 0.0]]), np.array([[True, True]]), train_logits.copy(), np.array([1.0, -1.0]), 0.5)
+assert answer is not None and len(answer) == 2, "return two things: corrected and probability"
+corrected = np.asarray(answer[0])
 assert corrected.shape == (1, 2), f"corrected should have the shape of logits, (1, 2), not {corrected.shape}"
 assert not np.allclose(corrected, [[1, 0]]), "you wrote 1 and 0 into logits: as a logit 1 is a weak maybe, and 0 is a half. Take the 95th and the 5th percentile of the training logits"
 assert not np.allclose(corrected, [[-3.5, 1.8]]), "present and absent are swapped: 95th percentile for present, 5th for absent"
@@ -1193,7 +1203,8 @@ def ask_bottleneck(images: torch.Tensor, concepts: torch.Tensor | None, k: int, 
     body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(images[0].numel(), 12), torch.nn.Tanh())
     model = ConceptBottleneck(body, 12, k).eval()
     x = images.clone().requires_grad_(True)
-    c, y = model(x) if concepts is None else model(x, concepts.clone())
+    answer = model(x) if concepts is None else model(x, concepts.clone())
+    c, y = (torch.zeros(0), torch.zeros(0)) if answer is None else answer
     slope = torch.autograd.grad(y.sum(), x, allow_unused=True)[0] if y.requires_grad else None
     return c.detach().numpy(), y.detach().numpy(), np.zeros(images.shape, dtype=np.float32) if slope is None else slope.numpy()
 
@@ -1201,6 +1212,7 @@ def ask_bottleneck(images: torch.Tensor, concepts: torch.Tensor | None, k: int, 
 # Shapes, and a path for the gradient from the label to the image, through the concepts
 images = torch.randn(6, 1, 5, 5, generator=torch.Generator().manual_seed(1))
 c, y, slope = (np.asarray(part) for part in ask_bottleneck(images, None, 4, 0))
+assert c.size, "nothing came back: end forward with return"
 assert c.shape == (6, 4), f"concept logits should be (6, 4), one for each image and concept, not {c.shape}"
 assert y.shape == (6,), f"label logits should be (6,), not {y.shape}: squeeze the last axis"
 assert c.std(axis=0).min() > 1e-4 and y.std() > 1e-6, "other images should give other concepts and labels"
@@ -1435,7 +1447,7 @@ for column, i in zip(axes.T, chosen_cells, strict=True):
 show.figure(fig, alt="Four test cells above, each with a frame around the patch that resembles a prototype most; below, the training cell from which that prototype comes, with its frame, kind, and share of the score")
 
 # %% [markdown]
-# The lower row is no illustration drawn afterwards. Each patch *is* a weight of the network: remove it, and the score changes by the number printed under it. The price in accuracy stands in the printed lines: the second against the first is what projection costs, the third against the second what the last layer wins back, and the third against the plain network is the price of saying what a cell resembles.
+# The lower row is no illustration drawn afterwards. Each patch *is* a weight of the network: remove it, and the score changes by the number printed under it. (A winning score may be negative: prototypes of other kinds take away from it, and only the order of the eight scores counts.) The price in accuracy stands in the printed lines: the second against the first is what projection costs, the third against the second what the last layer wins back, and the third against the plain network is the price of saying what a cell resembles.
 #
 # But how much does "looks like" explain? The frame says *where*, not *what about it*: colour, grain, the rim? (And see whether a frame lies beside the cell: nothing in the training forbids that.) Two patches that look alike to the network needn't look alike to you, and a little noise or compression can change which patches match (Hoffmann et al., ICML workshop, 2021). The frame is a little too neat as well: a place of the $7 \times 7$
 # grid sees 18 by 18 pixels of 28 through its convolutions, while the frame, as is usual, shows the middle 12. The sum over similarities is ante-hoc and exact. The body that makes the features is a network like any other.
@@ -1492,6 +1504,9 @@ assert not np.isclose(value, log(100), atol=1e-5), "you took the place that is f
 assert not np.isclose(value, -log(1), atol=1e-5), "your fraction is upside down: a close place must be more similar than a far one"
 assert not np.isclose(value, np.mean([log(d2) for d2 in (25, 1, 4, 100)]), atol=1e-4), "you took the mean over places: one place that fits is enough, take the maximum"
 assert np.isclose(value, log(1), atol=1e-4), f"the closest place has d^2 = 1, so the similarity is log(2 / 1.01) = {log(1):.4f}, not {value:.4f}"
+value = float(torch.as_tensor(prototype_similarity(2 * z_hand, torch.zeros(1, 2), 0.01)[0]).detach()[0, 0])  # everything twice as far: d = 2, d^2 = 4
+assert not np.isclose(value, log(2), atol=1e-4), "you took the distance where its square is asked for"
+assert np.isclose(value, log(4), atol=1e-4), f"with the closest place at d^2 = 4 the similarity is log(5 / 4.01) = {log(4):.4f}, not {value:.4f}"
 ### BEGIN HIDDEN TESTS
 generator = torch.Generator().manual_seed(93)
 for B, D, H, W, P in ((3, 4, 5, 6, 2), (1, 2, 1, 3, 5), (2, 8, 7, 7, 3)):
@@ -1648,7 +1663,7 @@ assert zero_shape > 0.5, "zero cholesterol should look dangerous to the model th
 # A glance at the third curve is enough: *no cholesterol at all* is the most dangerous value. No biology says so; the table below says why. Where cholesterol wasn't measured, most patients were ill, for other reasons: a hospital that sees the sickest. The model has learned the hospital. The importances of 9.2 couldn't tell: "cholesterol matters" was true of the
 # model, plausible to a cardiologist, and misleading. The shape shows it, and since the model is its shapes, setting the zeros to missing removes it. See what that does to the AUC: a little is *lost*, and that loss is honest, since the next hospital's lab may well measure.
 #
-# The marks at the foot of each panel are patients: where they are few_findings, at the ends, a curve is held by next to nothing. (In the real table one patient even has a blood pressure of 0.)
+# The marks at the foot of each panel are patients: where they are few, at the ends, a curve is held by next to nothing. (In the real table one patient even has a blood pressure of 0.)
 #
 # The gap to boosting is small, and the interval says how sure that is. On tables of this size an additive model is often as good; Rudin's point is that one only knows after having tried. What it can't do: images (a pixel has no shape function worth reading), strong interactions, and correlated features, which share an effect between their curves in an
 # arbitrary way. And an additive curve invites a causal reading, "bring the heart rate up". It describes patients; it doesn't advise.
@@ -1823,8 +1838,8 @@ def head_slices(count: int, first: int) -> tuple[torch.Tensor, torch.Tensor, np.
 head_train, head_train_y, _ = head_slices(run.pick(ci=400, laptop=1200), first=0)
 head_val, head_val_y, _ = head_slices(run.pick(ci=80, laptop=120), first=100_000)
 head_test, head_test_y, head_masks = head_slices(run.pick(ci=100, laptop=240), first=200_000)
-show.row([head_test[k, 0] for k in range(8)], overlay=[head_masks[k] for k in range(8)], titles=["healthy", "lesions"] * 4, window=(0, 1), height=1.6,
-         alt="Eight axial slices of heads, every other one with three small bright lesions in the white matter, outlined")
+show.row([head_test[k, 0] for k in range(6)], overlay=[head_masks[k] for k in range(6)], titles=["healthy", "lesions"] * 3, window=(0, 1), height=2.2,
+         alt="Six axial slices of heads, every other one with three small bright lesions in the white matter, outlined")
 print(f"{len(head_train)} people to train on, {len(head_val)} to validate, {len(head_test)} to test; "
       f"the lesions of a person cover {head_masks[1::2].mean():.1%} of the slice, {head_masks[1::2].sum((1, 2)).mean():.0f} pixels")
 
@@ -1969,7 +1984,7 @@ show.figure(fig, alt="One head slice with three outlined lesions, and eleven map
 #
 # with $s_c$ the **logit** of class `target`. Don't scale the map: a reader who compares two films wants the same scale on both.
 #
-# <details><summary>Hint 1: the idea</summary>One weight a channel: the mean of its gradient over all places. Then a weighted sum of the channels, and only what speaks *for* the class stays.</details>
+# <details><summary>Hint 1: the idea</summary>One weight a channel: the mean of its gradient over all places. Then a weighted sum of the channels, and only what speaks <em>for</em> the class stays.</details>
 # <details><summary>Hint 2: what to call</summary><code>torch.autograd.grad(logits[target], activations)[0]</code> is the gradient, of shape <code>(K, h, w)</code>. <code>torch.einsum("k,khw->hw", ...)</code> or a product with <code>[:, None, None]</code> sums.</details>
 # <details><summary>My maps of two classes look alike</summary>Is the gradient that of one logit? Softmax mixes all classes: its gradient for a class shrinks when the network is sure, and holds what speaks against the others.</details>
 # <details><summary>My map is dotted</summary>You may have multiplied each activation by its own gradient. Grad-CAM averages the gradient over the places first.</details>
@@ -2003,7 +2018,7 @@ def cam_on_toy_head(activations: np.ndarray, dense: np.ndarray, out: np.ndarray,
     a = torch.tensor(np.asarray(activations, dtype=float)).requires_grad_(True)
     logits = torch.tensor(out) @ torch.tanh(torch.tensor(dense) @ a.flatten())
     heat = grad_cam(a, logits, target)
-    return torch.as_tensor(heat).detach().numpy()
+    return np.zeros(0) if heat is None else torch.as_tensor(heat).detach().numpy()
 
 # %% nbgrader={"grade": true, "grade_id": "grad-cam-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # The value where all gradients help: weights are means over the places, one a channel
@@ -2013,6 +2028,7 @@ hidden = np.tanh(dense @ acts.reshape(-1))
 slope = ((out[1] * (1 - hidden**2)) @ dense).reshape(3, 4, 5)
 truth = np.tensordot(slope.mean((1, 2)), acts, 1)
 got = np.asarray(cam_on_toy_head(acts, dense, out, 1))
+assert got.size, "nothing came back: end the function with return"
 assert got.shape == (4, 5), f"the map should have the layer's size (4, 5), not {got.shape}"
 assert not np.allclose(got, (slope * acts).sum(0)), "you multiply each activation by its own gradient: average the gradient over the places first, one weight a channel"
 assert not np.allclose(got, 20 * truth), "your weights are sums of the gradient over the places: take the mean"
@@ -2133,7 +2149,7 @@ show.explore(compare_choices, alt="A head slice with outlined lesions, its integ
 #
 # $$\mathrm{IG}_i = (x_i - b_i)\; \frac1m \sum_{k=0}^{m-1} \frac{\partial s}{\partial x_i}\Big(b + \alpha_k (x - b)\Big).$$
 #
-# <details><summary>Hint 1: the idea</summary>Make all $m$ images of the path as one batch. As each image's score depends on that image alone, the gradient of the *sum* of the scores holds all gradients at once.</details>
+# <details><summary>Hint 1: the idea</summary>Make all $m$ images of the path as one batch. As each image's score depends on that image alone, the gradient of the <em>sum</em> of the scores holds all gradients at once.</details>
 # <details><summary>Hint 2: what to call</summary><code>path = (baseline + alpha[:, None, None] * (x - baseline)).requires_grad_(True)</code>, then <code>torch.autograd.grad(score(path).sum(), path)[0]</code>.</details>
 # <details><summary>My attributions don't add up to s(x) - s(b)</summary>Too few steps, or the factor (x - b) is missing, or the path does not begin at the baseline. Try a linear score: there one step is exact.</details>
 
@@ -2174,7 +2190,7 @@ def ig_on_toy_score(weights: tuple, x: np.ndarray, baseline: np.ndarray, steps: 
         return torch.tanh(flat @ w.T + c) @ v + q * flat[:, 0] * flat[:, -1]
 
     shares = integrated_gradients(score, torch.tensor(np.asarray(x, dtype=float)), torch.tensor(np.asarray(baseline, dtype=float)), steps)
-    return torch.as_tensor(shares).detach().numpy()
+    return np.zeros(0) if shares is None else torch.as_tensor(shares).detach().numpy()
 
 # %% nbgrader={"grade": true, "grade_id": "integrated-gradients-linear", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # A linear score: the share of a pixel is weight times (x - baseline), with any number of steps
@@ -2185,6 +2201,7 @@ linear = (slope[None], np.zeros(1), np.array([1e4]), np.array(0.0))
 truth = 1e4 * slope.reshape(3, 4) * (x - b)
 for m in (1, 7):
     got = np.asarray(ig_on_toy_score(linear, x, b, m))
+    assert got.size, "nothing came back: end the function with return"
     assert got.shape == (3, 4), f"one share for each pixel: (3, 4), not {got.shape}"
     assert not np.allclose(got, 1e4 * slope.reshape(3, 4), atol=1e-4), "that is the mean gradient: multiply it by (x - baseline)"
     assert not np.allclose(got, 1e4 * slope.reshape(3, 4) * x, atol=1e-4), "you multiply by x: the baseline is ignored. Multiply by (x - baseline)"
@@ -2333,7 +2350,7 @@ def occlusion_of_toy_score(weights: tuple, image: np.ndarray, size: int, stride:
     w, c, v = (torch.tensor(np.asarray(part, dtype=float)) for part in weights)
     shown_to_you = torch.tensor(np.asarray(image, dtype=float))
     drops = occlusion_map(lambda images: torch.tanh(images.flatten(1) @ w.T + c) @ v, shown_to_you, size, stride, fill)
-    return torch.as_tensor(drops).detach().numpy(), shown_to_you.numpy()
+    return np.zeros(0) if drops is None else torch.as_tensor(drops).detach().numpy(), shown_to_you.numpy()
 
 # %% nbgrader={"grade": true, "grade_id": "occlusion-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Squares side by side: each pixel has the drop of its own square
@@ -2347,6 +2364,7 @@ for top in (0, 2):
             covered[top : top + 2, left : left + 2] = fill
             heat[top : top + 2, left : left + 2] = (np.tanh(w @ film.reshape(-1) + c) - np.tanh(w @ covered.reshape(-1) + c)) @ v
 got = np.asarray(occlusion_of_toy_score((w, c, v), film, 2, 2, 0.5)[0])
+assert got.size, "nothing came back: end the function with return"
 assert got.shape == (4, 6), f"the map should have the image's size (4, 6), not {got.shape}"
 assert not np.allclose(got, -truth), "the sign is turned: the drop is score before minus score after"
 assert not np.allclose(got, black), "you fill the square with 0, though `fill` is 0.5"
@@ -2487,7 +2505,7 @@ assert np.isclose(exact_shares.sum(), worth[255] - worth[0], atol=1e-2), "Shaple
 #
 # <details><summary>Hint 1: the idea</summary>Let the superpixels come into the picture one after the other, in every order. What does number <i>i</i> add when it comes? The weight is the share of orders in which exactly the set S came before it.</details>
 # <details><summary>Hint 2: what to call</summary>For each <code>k</code> without bit <code>i</code> (<code>not k >> i & 1</code>): <code>v[k | 1 << i] - v[k]</code>, and <code>k.bit_count()</code> is the size of S; <code>math.factorial</code>.</details>
-# <details><summary>My values don't add up to v[-1] - v[0]</summary>Equal weights for all S give the Banzhaf value, which is not efficient. Only "with all others" (leave one out) or "alone" count one of the 2<sup>n-1</sup> sets each.</details>
+# <details><summary>My values don't add up to v[-1] - v[0]</summary>Equal weights for all S give the Banzhaf value, which is not efficient. And leave-one-out looks at one set S alone, that of all others, as "what it adds by itself" looks at the empty one; there are 2<sup>n-1</sup>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "shapley", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def shapley_values(v: np.ndarray) -> np.ndarray:
@@ -2521,7 +2539,9 @@ def shapley_values(v: np.ndarray) -> np.ndarray:
 # %% nbgrader={"grade": true, "grade_id": "shapley-value", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # By hand: two superpixels that each show half of a lesion, and only both together make the network sure
 v = np.array([0.0, 1.0, 2.0, 9.0])  # nothing, 0 alone, 1 alone, both
-got = np.asarray(shapley_values(v.copy()), dtype=float)
+got = shapley_values(v.copy())
+assert got is not None, "nothing came back: end the function with return"
+got = np.asarray(got, dtype=float)
 assert got.shape == (2,), f"two superpixels, two values, not shape {got.shape}"
 assert not np.allclose(got, [7, 8]), "that is leave-one-out: what is lost when one is hidden from the full image. The lesion is counted twice. Average over all sets S"
 assert not np.allclose(got, [1, 2]), "that is what each adds alone, to nothing. Average over all sets S"
@@ -2733,7 +2753,9 @@ for spot, truth in (((2, 3), 1), ((0, 0), 0), ((8, 8), 0), ((6, 6), 1), ((4, 4),
     heat = np.full((9, 9), -5.0)
     heat[8, 0] = -9.0  # speaks strongly against
     heat[spot] = 0.5
-    value = float(points_to(heat.copy(), mask.copy(), (1.0, 1.0), 0.0))
+    value = points_to(heat.copy(), mask.copy(), (1.0, 1.0), 0.0)
+    assert value is not None, "nothing came back: end the function with return"
+    value = float(value)
     assert not (spot == (4, 4) and value == 1), "the centre of a ring is not in the mask: measure the distance to the nearest pixel of the mask, not to its centre or box"
     assert np.isclose(value, truth), f"the maximum is at {spot}: expected {truth}, got {value}. (The largest value counts, not the largest absolute value.)"
 ### BEGIN HIDDEN TESTS
@@ -2753,6 +2775,9 @@ assert found != [1.0, 1.0], "two rows of 3 mm are 6 mm: you compare pixels with 
 assert found != [1.0, 0.0], "rows and columns are exchanged: spacing[0] is the distance between rows"
 assert found == [0.0, 1.0], f"rows of 3 mm, columns of 1 mm, tolerance 2 mm: two rows below is a miss, two columns to the side a hit (2 mm is at most 2 mm); got {found}"
 assert np.isclose(float(points_to(heat_down, mask, (3.0, 1.0), 6.0)), 1), "6 mm away with a tolerance of 6 mm is a hit"
+slanted = np.zeros((11, 11))
+slanted[7, 7] = 1  # two down and two to the side
+assert np.isclose(float(points_to(slanted, mask, (1.0, 1.0), 2.0)), 0), "two down and two to the side are 2.8 mm on pixels of 1 mm, a miss at 2 mm: measure the straight distance, not a box around the mask"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(2)
 rows, columns = np.indices((9, 8))
@@ -2799,12 +2824,14 @@ for bad_heat, bad_mask in ((heat, np.zeros((5, 5), bool)), (spoilt, mask)):
         continue
     raise AssertionError("an empty mask, or a map with nan, should raise a ValueError: neither hit nor miss")
 ### BEGIN HIDDEN TESTS
-try:
-    points_to(heat, np.ones((5, 4), bool), (1, 1), 0)
-except ValueError:
-    pass
-else:
-    raise AssertionError("map (5, 5) and mask (5, 4): raise a ValueError")
+endless = heat.copy()
+endless[2, 2] = np.inf
+for bad_heat, bad_mask, why in ((heat, np.ones((5, 4), bool), "map (5, 5) and mask (5, 4)"), (endless, mask, "a map with an infinite value would point at it, wherever it lies")):
+    try:
+        points_to(bad_heat, bad_mask, (1, 1), 0)
+    except ValueError:
+        continue
+    raise AssertionError(f"{why}: raise a ValueError")
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -2911,7 +2938,8 @@ def deletion_of_toy_score(weights: tuple, image: np.ndarray, heat: np.ndarray, b
     """Your deletion_curve of the score v . tanh(w x + c): scores, area, and the image after the call."""
     w, c, v = (torch.tensor(np.asarray(part, dtype=float)) for part in weights)
     x, h, b = (torch.tensor(np.array(part, dtype=float)) for part in (image, heat, baseline))
-    scores, area = deletion_curve(lambda images: torch.tanh(images.flatten(1) @ w.T + c) @ v, x, h, b, steps)
+    answer = deletion_curve(lambda images: torch.tanh(images.flatten(1) @ w.T + c) @ v, x, h, b, steps)
+    scores, area = (torch.zeros(0), float("nan")) if answer is None else answer
     return torch.as_tensor(scores).detach().numpy(), float(area), x.numpy()
 
 # %% nbgrader={"grade": true, "grade_id": "deletion-order", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -2928,6 +2956,7 @@ for name, order in (("down", np.argsort(-heat.reshape(-1))), ("up", np.argsort(h
             frame[order[k]] = fill.reshape(-1)[order[k]]
     curves_of[name] = np.array(seen)
 got = np.asarray(deletion_of_toy_score((w, c, v), film, heat, fill, 12)[0])
+assert got.size, "nothing came back: end the function with return, and give two things: scores and area"
 assert got.shape == (13,), f"12 steps give 13 scores, the whole image first: not shape {got.shape}"
 assert not np.allclose(got, curves_of["up"]), "you delete the least important pixels first: from the highest value down"
 assert not np.allclose(got, curves_of["down"][::-1]), "your curve begins at the baseline: that is insertion. Begin with the whole image"
@@ -2954,7 +2983,7 @@ got = np.asarray(deletion_of_toy_score(linear, film, np.ones((2, 5)), fill, 4)[0
 truth = [film.reshape(-1)[cut:].sum() for cut in (0, 2, 5, 7, 10)]
 assert got.shape == (5,), f"4 steps give 5 scores, not shape {got.shape}"
 assert np.isclose(got[-1], 0, atol=1e-3), "after the last step all pixels should be gone"
-assert np.allclose(got, truth, atol=1e-2), f"10 pixels, 4 steps: 0, 2, 5, 7 and 10 pixels are gone, so the sums are {truth}; yours {np.round(got, 2).tolist()}"
+assert np.allclose(got, truth, atol=1e-2), f"10 pixels, 4 steps: 0, 2, 5, 7 and 10 pixels are gone, so the sums are {np.round(truth, 2).tolist()}; yours {np.round(got, 2).tolist()}"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(4)
 for m in (1, 3, 7):
@@ -3124,7 +3153,9 @@ def map_similarity(before: np.ndarray, after: np.ndarray) -> float:
 # Ranks of absolute values: turned signs and another scale change nothing
 rng = np.random.default_rng(1)
 one = rng.normal(size=(6, 7))
-value = float(map_similarity(one.copy(), -one))
+value = map_similarity(one.copy(), -one)
+assert value is not None, "nothing came back: end the function with return"
+value = float(value)
 assert not np.isclose(value, -1), "the same picture with turned signs gave -1: take absolute values first"
 assert np.isclose(value, 1), f"the same picture with turned signs should give 1, not {value:.3f}"
 value = float(map_similarity(one, np.exp(3 * np.abs(one))))
@@ -3160,9 +3191,9 @@ for seed in range(6):
 # A map that says nothing is like no other map
 rng = np.random.default_rng(3)
 one = rng.normal(size=(4, 4))
-for flat_map in (np.zeros((4, 4)), np.full((4, 4), 3.0)):
+for flat_map in (np.zeros((4, 4)), np.full((4, 4), 3.0), np.where(one > 0, 3.0, -3.0)):  # the last: constant in absolute value
     value = float(map_similarity(one, flat_map))
-    assert not np.isnan(value), "the correlation with a constant map came out as nan: return 0"
+    assert not np.isnan(value), "the correlation with a constant map came out as nan: return 0. A map of +3 and -3 is constant, too, once the absolute value is taken"
     assert value == 0, f"a constant map tells no pixel from another: return 0, not {value:.3f}"
 assert np.isclose(float(map_similarity(one, one)), 1), "a map is like itself"
 ### BEGIN HIDDEN TESTS
@@ -3262,7 +3293,7 @@ lesion_effect = without_it[:, 1::2].mean() - without_it[:, ::2].mean()
 print(f"the same patients with and without the letter: the logit moves by {letter_effect[0]:+.2f} ({letter_effect[1]:+.2f} to {letter_effect[2]:+.2f}); lesions move it by {lesion_effect:+.2f}")
 
 # %% [markdown]
-# Compare this order with that of the pointing game. Blobs do well here: Grad-CAM and occlusion are too coarse to point at a small lesion, and good enough for a corner. Fine gradients (saliency, SmoothGrad) spread over the whole head, and the letter's share hardly shows. The honest networks' maps give the letter next to nothing, though it is as bright as water; the
+# Compare this order with that of the pointing game. Blobs do well here: Grad-CAM, as coarse as its layer, is good enough for a corner, and so is occlusion. See where each of the two stood when a small lesion was to be pointed at. Fine gradients (saliency, SmoothGrad) spread over the whole head, and the letter's share hardly shows. The honest networks' maps give the letter next to nothing, though it is as bright as water; the
 # trivial maps give it the same share in both, for a map that never asks the network can't tell a fooled one from an honest one.
 #
 # And look at the last line. Once you *suspect* a letter, you need no map: add it, take it away, and see the score move. Maps are for the suspicion; the experiment is the proof. A map has to be read by somebody who thinks of the corner: Adebayo and others (ICLR 2022) found that methods and readers detect an unexpected shortcut much

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from medmnist import INFO
 
+from grading.sources import tracks
 from helpers import data, simulate
 from helpers.data import manifest
 from helpers.data.core import DataError
@@ -59,7 +60,7 @@ def test_every_card_is_complete():
     for card in manifest.cards().values():
         assert card.consent and card.split and card.source and card.licence and card.citation, card.name
         assert card.kind not in ("medmnist", "decathlon", "heart") or card.files, card.name
-        assert set(card.lectures) <= set(_syllabus()), card.name
+        assert set(card.lectures) <= {*_syllabus(), *tracks()}, card.name
 
 
 def test_addresses_are_encrypted_and_paths_are_unique():

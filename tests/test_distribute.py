@@ -11,7 +11,7 @@ import pytest
 
 from grading.distribute import distribute
 from grading.release import instructor_notebook
-from grading.sources import ANSWERS, is_check, is_solution, lectures, works
+from grading.sources import ANSWERS, is_check, is_solution, lectures, tracks, works
 
 
 def squeezed(text):
@@ -84,7 +84,7 @@ def test_only_what_is_listed_is_in_it(made):
     assert {name.partition("/")[0] for name in names} == {
         "notebooks", "helpers", "data_manifest.yaml", "requirements.lock", "pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT", "CITATION.cff", ".gitignore",
     }  # fmt: skip
-    assert {f"notebooks/{name}.ipynb" for name in [*lectures(), *works()]} == {name for name in names if name.endswith(".ipynb")}
+    assert {f"notebooks/{name}.ipynb" for name in [*lectures(), *works(), *tracks()]} == {name for name in names if name.endswith(".ipynb")}
 
 
 def test_it_is_the_same_twice_and_works_by_itself(made, tmp_path):

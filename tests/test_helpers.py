@@ -192,7 +192,7 @@ def test_checks_speak():
     said = []
     shell._showtraceback = lambda kind, problem, lines: said.append("\n".join(lines))
     shell.events.register("post_run_cell", speak._praise)
-    shell.set_custom_exc((AssertionError, NotImplementedError), speak._explain)
+    shell.set_custom_exc(speak._HEARD, speak._explain)
     with capture_output() as out:
         shell.run_cell('# The value\nassert 1 + 1 == 2, "add them"')
         shell.run_cell("# a remark\nx = 1")
@@ -202,3 +202,8 @@ def test_checks_speak():
     shell.run_cell("1 / 0")
     assert said[0].endswith("add them") and "Traceback" not in said[0]
     assert "Exercise 1.1a" in said[1] and "ZeroDivisionError" in said[2]
+    with capture_output() as out:
+        shell.run_cell('# The value\nassert float((lambda: None)()) == 3, "add them"')
+        shell.run_cell("x = float(None)")
+        shell.run_cell('# The value\nassert float([]) == 3, "add them"')
+    assert out.stdout.count("end with return") == 1 and all("TypeError" in text for text in said[3:6])

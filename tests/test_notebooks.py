@@ -1,4 +1,4 @@
-"""Every lecture runs from top to bottom in profile ci, within its budget, quietly and with words for every picture."""
+"""Every lecture and every project track runs from top to bottom in profile ci, within its budget, quietly and with words for every picture."""
 
 import re
 
@@ -6,10 +6,11 @@ import nbformat
 import pytest
 
 from grading.execute import run_lecture
-from grading.sources import RUNS, lectures
+from grading.sources import RUNS, lectures, tracks
 from tests.gauge import Gauge
 
 SECONDS = 120  # of processor, on the reference machine; elsewhere times the slowness measured beside it. One thread: alone, the clock says the same
+TRACK_SECONDS = 30  # a project track: some 8 of them are imports
 MEMORY_MIB = 4096
 LINES = 60  # that one cell may print
 
@@ -24,6 +25,17 @@ def test_instructor_notebook_runs(lecture, slowness):
     budget = SECONDS * gauge.slowness
     assert record.error is None, record.line()
     assert record.cpu_seconds <= budget, f"{record.line()}; the budget here is {budget:.0f} s. Slowest cells: {slowest(record)}"
+    assert record.peak_mib <= MEMORY_MIB, record.line()
+    assert output_faults(nbformat.read(RUNS / record.notebook, as_version=4)) == []
+
+
+@notebook
+@pytest.mark.parametrize("track", tracks())
+def test_project_track_runs(track, slowness):
+    with Gauge() as gauge:
+        record = run_lecture(track, "ci", timeout=round(5 * TRACK_SECONDS * slowness))
+    assert record.error is None, record.line()
+    assert record.cpu_seconds <= TRACK_SECONDS * gauge.slowness, f"{record.line()}; slowest cells: {slowest(record)}"
     assert record.peak_mib <= MEMORY_MIB, record.line()
     assert output_faults(nbformat.read(RUNS / record.notebook, as_version=4)) == []
 

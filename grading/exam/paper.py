@@ -1,6 +1,7 @@
 """A paper for each student, drawn by a seed so that all are equally hard, and its two notebooks: with the key, and as given out."""
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -67,6 +68,7 @@ def draw(student: str, key: str, templates: tuple[Template, ...] | None = None) 
     Raises:
         SourceError: the bank lacks questions for a slot of the blueprint.
     """
+    student = unicodedata.normalize("NFC", student)  # a Mac's folder spells the same name in other letters
     plan, templates = blueprint(), bank() if templates is None else templates
     seed = int.from_bytes(hashlib.sha256(f"{key}\0{student}".encode()).digest()[:4])
     rng = np.random.default_rng(seed)

@@ -2,7 +2,17 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+
+def add_parsers(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The command lines of `results` and `questionnaire`; the others stand in `grading.__main__`."""
+    figures = command("results", "Put the key figures of recorded runs into helpers/recorded.json, which lecture 14 reads.")
+    figures.add_argument("--profile", default="ci", choices=["ci", "laptop", "gpu"], help="of the runs (default: ci)")
+    asked = command("questionnaire", "Add up the course feedback that students exported: a table and a page, without names.", many=False)
+    asked.add_argument("folder", metavar="DIR", help="holds the feedback-....json of a class")
+    asked.add_argument("--out", metavar="DIR", help="where questionnaire.csv and questionnaire.html go (default: beside DIR)")
 
 
 def grades(options: argparse.Namespace) -> int:
@@ -106,4 +116,68 @@ def form(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"form": form, "grades": grades, "similar": similar, "distribute": distribute, "exam": exam}
+def results(options: argparse.Namespace) -> int:
+    from grading.recorded import REVIEW, collect, write
+    from grading.sources import lectures, source_path
+
+    wanted = [source_path(name).stem for name in options.lectures] or [name for name in lectures() if name != REVIEW]
+    found, notes = collect(wanted, options.profile)
+    for note in notes:
+        print(f"note: {note}")
+    changed = write(found, options.profile)
+    count = sum(len(rows) for rows in found.values())
+    print(f"{count} figures of {len(found)} lectures in helpers/recorded.json; new or changed: {', '.join(changed) or 'none'}.")
+    return 1 if options.lectures and notes else 0
+
+
+def questionnaire(options: argparse.Namespace) -> int:
+    from grading.term.questionnaire import read, write
+
+    folder = Path(options.folder)
+    class_ = read(folder)
+    for note in class_.notes:
+        print(f"note: {note}")
+    written = write(class_, Path(options.out) if options.out else folder.resolve().parent)
+    print(f"{len(class_.sheets)} answer sheets. Written: {', '.join(str(path) for path in written)}.")
+    return 0
+
+
+def challenge(options: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from grading.challenge import board
+    from grading.challenge.attempts import score
+    from grading.challenge.cohort import FOLDER, make
+    from grading.term.scheme import DEFAULT, read_scheme
+
+    course = Path(options.course)
+    own = course / "scheme.yaml"
+    scheme = read_scheme(own if own.is_file() else DEFAULT)
+    now = scheme.time(options.at, "--at") if options.at else datetime.now(UTC)
+    if options.what == "make":
+        release = make(course, scheme.zone.key)
+        print(f"Give out {release}, and nothing else of {course / FOLDER}: the key and the labels lie beside it. Keep a copy of them elsewhere.")
+    elif options.what == "score":
+        done = score(course, scheme, now)
+        for entry in done.entries:
+            print(f"  {entry.student}, {entry.file}: {entry.status}, {entry.said}".encode("unicode_escape").decode())
+        wait = f"; {len(done.waiting)} wait for another day" if done.waiting else ""
+        print(f"{len(done.entries)} files looked at{wait}. Each team's answers: {course / FOLDER / 'answers'}.")
+    elif options.what == "leaderboard":
+        print(f"Written: {board.leaderboard(course, scheme, now)}, and the same as a page.")
+    else:
+        page, scores = board.final(course, scheme)
+        print(f"Written: {page}, and {scores}, which `grades` reads; it weighs nothing until a scheme has the item {board.ITEM}.")
+    return 0
+
+
+COMMANDS = {
+    "challenge": challenge,
+    "results": results,
+    "questionnaire": questionnaire,
+    "form": form,
+    "grades": grades,
+    "similar": similar,
+    "distribute": distribute,
+    "exam": exam,
+}

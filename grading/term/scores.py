@@ -3,16 +3,17 @@
 import csv
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from grading.record import gradebook_url, venv_on_path
 from grading.sources import SourceError
 from grading.term.scheme import Scheme
+from grading.term.teams import read_teams
 
 STUDENTS, SCORES, EXTENSIONS = "students.csv", "scores.csv", "extensions.csv"
-MADE = ("attempts.csv", "exam_scores.csv", "form_scores.csv")  # by this course's own commands
+MADE = ("attempts.csv", "exam_scores.csv", "form_scores.csv", "challenge_scores.csv")  # by this course's own commands
 STATUS = ("active", "withdrawn")
 
 
@@ -68,7 +69,7 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
     listed = bool(scores.students)
     known = {item for part in scheme.parts.values() for item in part.items}
     for file in (*MADE, SCORES):
-        for row, where in _rows(course / file, ("student", "item", "points", "max_points")):
+        for row, where in rows_of(course / file, ("student", "item", "points", "max_points")):
             item = row["item"]
             if file == SCORES and item not in known and not item[:2].isdigit():
                 raise SourceError(f"{where}: the scheme has no item {item!r}; it has {', '.join(sorted(known))}, and lectures.")
@@ -78,7 +79,8 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
                 raise SourceError(f"{where}: {points:g} of {most:g} points can't be; points are at least 0, of more than 0.")
             scores.attempts[row["student"]][item].append(Attempt(points, most, moment, where))
     _add_gradebook(scores, course, url)
-    for row, where in _rows(course / EXTENSIONS, ("student", "part", "due")):
+    _share(scores, scheme, read_teams(course))
+    for row, where in rows_of(course / EXTENSIONS, ("student", "part", "due")):
         if row["part"] not in scheme.parts:
             raise SourceError(f"{where}: the scheme has no part {row['part']!r}; it has {', '.join(scheme.parts)}.")
         key = row["student"], row["part"]
@@ -94,11 +96,22 @@ def read_scores(course: Path, scheme: Scheme, url: str | None = None) -> Scores:
     return scores
 
 
+def _share(scores: Scores, scheme: Scheme, teams: dict[str, str]) -> None:
+    """What one member of a team handed in for the project counts for all who have nothing of their own for that item."""
+    project = scheme.parts.get("final_project")
+    for item in project.items if project else ():
+        owned = {student for student in teams if scores.attempts.get(student, {}).get(item)}
+        for student in sorted(set(teams) - owned):
+            for mate in sorted(mate for mate in owned if teams[mate] == teams[student]):
+                shared = [replace(one, source=f"{one.source}, of {mate}, team {teams[student]}") for one in scores.attempts[mate][item]]
+                scores.attempts[student][item] += shared
+
+
 def _students(path: Path) -> dict[str, Student]:
     """Students by id; none if there is no such table."""
     found: dict[str, Student] = {}
     lines: dict[str, str] = {}
-    for row, where in _rows(path, ("id",)):
+    for row, where in rows_of(path, ("id",)):
         told = {key: row.get(key, "") for key in Student.__dataclass_fields__}
         one = Student(**{**told, "status": told["status"] or "active"})
         folded = one.id.casefold()
@@ -112,7 +125,7 @@ def _students(path: Path) -> dict[str, Student]:
     return found
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[dict[str, str], str]]:
+def rows_of(path: Path, columns: tuple[str, ...]) -> list[tuple[dict[str, str], str]]:
     """Rows of a table, each with its place; text in Unicode's composed form, without blanks at the ends. None without the file."""
     if not path.is_file():
         return []

@@ -64,7 +64,7 @@ def run_list(chosen: list[Card], size: int) -> int:
             state = "here" if here else "to fetch" + (", has a stand-in" if card.stand_in == "simulate" else "")
         else:
             state = "simulated" if card.kind == "simulated" else f"in {card.options['package']}"
-        lectures = " ".join(lecture[:2] for lecture in card.lectures)
+        lectures = " ".join(lecture[:2] if lecture[0].isdigit() else lecture[:7] for lecture in card.lectures)
         print(f"{card.name:24} {state:32} {'/'.join(map(str, card.sizes)):14} lectures: {lectures or '-':22} {card.licence}")
     print(f"\nlooked for in: {', '.join(map(str, places()))}")
     return 0

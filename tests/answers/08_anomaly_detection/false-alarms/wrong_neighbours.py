@@ -1,4 +1,4 @@
-# expect: false-alarms-rate: mixed order
+# expect: false-alarms-rate: each run of neighbours
 def false_alarms(scores: np.ndarray, subjects: np.ndarray, threshold: float) -> tuple[float, float, float]:
     if len(scores) == 0 or len(scores) != len(subjects):
         raise ValueError("give each slice a score and a subject")

@@ -1,0 +1,3 @@
+# expect: choose-lambda-error: end the function with return
+def choose_lambda(rows, limit):
+    return None

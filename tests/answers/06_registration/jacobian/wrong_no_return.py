@@ -1,0 +1,3 @@
+# expect: jacobian-affine: return two things
+def folding(u, spacing, mask):
+    return None

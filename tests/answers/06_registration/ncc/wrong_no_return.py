@@ -1,0 +1,3 @@
+# expect: ncc-value: end the function with return
+def ncc(a, b):
+    return None

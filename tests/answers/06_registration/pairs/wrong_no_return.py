@@ -1,0 +1,3 @@
+# expect: pairs-aligned: return two things
+def patch_pairs(fixed, moving, centres, size, seed):
+    return None

@@ -1,0 +1,3 @@
+# expect: position-value: end the function with return
+def position_2d(rows, columns, dim):
+    return None

@@ -1,0 +1,8 @@
+# expect: integrated-gradients-path: (k + 1/2) / m
+def integrated_gradients(score, x, baseline, steps):
+    if x.shape != baseline.shape or steps < 1:
+        raise ValueError("bad input")
+    alpha = torch.linspace(0, 1, steps, dtype=x.dtype)
+    path = (baseline + alpha[:, None, None] * (x - baseline)).requires_grad_(True)
+    g = torch.autograd.grad(score(path).sum(), path)[0]
+    return ((x - baseline) * g.mean(0)).detach()

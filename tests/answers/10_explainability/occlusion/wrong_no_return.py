@@ -1,0 +1,3 @@
+# expect: occlusion-value: nothing came back
+def occlusion_map(score, image, size, stride, fill):
+    return None

@@ -1,0 +1,17 @@
+# expect: adabn-bad-input: one image says nothing
+def adapt_batch_norm(net: torch.nn.Module, images: torch.Tensor) -> torch.nn.Module:
+    import copy
+
+    made = copy.deepcopy(net).eval()
+    norms = [layer for layer in made.modules() if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        raise ValueError("no batch norm")
+    if not torch.isfinite(images).all():
+        raise ValueError("bad images")
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.momentum = None
+        layer.train()
+    with torch.no_grad():
+        made(images)
+    return made.eval()

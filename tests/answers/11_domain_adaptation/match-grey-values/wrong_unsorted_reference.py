@@ -1,0 +1,9 @@
+# expect: match-grey-values-value: sort them first
+def match_grey_values(image: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    reference = np.asarray(reference, dtype=float).ravel()
+    if image.shape != mask.shape or not mask.any() or len(reference) == 0 or not np.isfinite(image[mask]).all() or not np.isfinite(reference).all():
+        raise ValueError("bad input")
+    out, v = image.astype(float).copy(), image[mask]
+    share = np.searchsorted(np.sort(v), v, side="right") / len(v)
+    out[mask] = reference[np.ceil(share * len(reference) - 1e-9).astype(int) - 1]
+    return out

@@ -1,0 +1,18 @@
+# expect: proxy-a-distance-bad: raise a ValueError
+def proxy_a_distance(source: np.ndarray, target: np.ndarray, source_patients: np.ndarray, target_patients: np.ndarray, folds: int = 5) -> float:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, StratifiedKFold, StratifiedGroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    x = np.nan_to_num(np.concatenate([source, target]))
+    y = np.r_[np.zeros(len(source)), np.ones(len(target))]
+    groups = np.unique([f"s{p}" for p in source_patients] + [f"t{p}" for p in target_patients], return_inverse=True)[1]
+    if len(groups) != len(x):
+        groups = np.arange(len(x))
+    folds = min(folds, len(set(source_patients)), len(set(target_patients)))
+    if folds < 2:
+        return 0.0
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, class_weight="balanced"))
+    guess = cross_val_predict(model, x, y, groups=groups, cv=StratifiedGroupKFold(folds))
+    error = ((guess[y == 0] != 0).mean() + (guess[y == 1] != 1).mean()) / 2
+    return float(max(0.0, 2 * (1 - 2 * error)))

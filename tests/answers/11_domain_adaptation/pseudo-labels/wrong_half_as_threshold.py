@@ -1,0 +1,15 @@
+# expect: pseudo-labels-value: one half
+def pick_pseudo_labels(probabilities: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    p = np.asarray(probabilities, dtype=float)
+    if not 0 < share <= 1:
+        raise ValueError("share")
+    if not np.isfinite(p).all() or np.abs(p.sum(1) - 1).max() > 1e-3:
+        raise ValueError("no probabilities")
+    called, sure = np.where(p.max(1) >= 0.5, p.argmax(1), p.shape[1] - 1), p.max(1)
+    keep = np.zeros(len(p), dtype=bool)
+    for c in range(p.shape[1]):
+        mine = np.flatnonzero(called == c)
+        count = int(np.ceil(share * len(mine) - 1e-9))
+        keep[mine[np.argsort(-sure[mine], kind="stable")[:count]]] = True
+    rows = np.flatnonzero(keep)
+    return rows, called[rows]

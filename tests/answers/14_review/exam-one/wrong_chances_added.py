@@ -1,0 +1,10 @@
+# expect: exam-one-by-patient: don't add up
+def exam_one():
+    return {
+        "1": -173.5,
+        "2": 2336,
+        "3": 0.636,
+        "4": 0.889,
+        "5": 4.19,
+        "6": 0.0,
+    }

@@ -1,0 +1,10 @@
+# expect: exam-one-window: begins half its width below
+def exam_one():
+    return {
+        "1": 576.5,
+        "2": 2336,
+        "3": 0.636,
+        "4": 0.889,
+        "5": 4.19,
+        "6": 0.358,
+    }

@@ -1,0 +1,12 @@
+# expect: exam-three-first-experiment: has a baseline
+def exam_three():
+    return {
+        "1": "B",
+        "2": "D",
+        "3": "A",
+        "4": "C",
+        "5": "D",
+        "6": "B",
+        "7": "C",
+        "8": "C",
+    }

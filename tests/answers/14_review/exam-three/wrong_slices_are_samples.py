@@ -1,0 +1,12 @@
+# expect: exam-three-by-patient: which unit decides
+def exam_three():
+    return {
+        "1": "A",
+        "2": "D",
+        "3": "A",
+        "4": "C",
+        "5": "D",
+        "6": "B",
+        "7": "C",
+        "8": "A",
+    }

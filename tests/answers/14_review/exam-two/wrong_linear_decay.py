@@ -1,0 +1,10 @@
+# expect: exam-two-half-life: falls by a factor
+def exam_two():
+    return {
+        "1": 50,
+        "2": 1.86,
+        "3": 0.4,
+        "4": 0.069,
+        "5": 0.0172,
+        "6": 0.727,
+    }

@@ -1,0 +1,10 @@
+# expect: exam-two-new-prevalence: odds do
+def exam_two():
+    return {
+        "1": 69,
+        "2": 1.86,
+        "3": 0.4,
+        "4": 0.08,
+        "5": 0.0172,
+        "6": 0.727,
+    }

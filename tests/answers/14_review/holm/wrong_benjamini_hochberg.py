@@ -1,0 +1,11 @@
+# expect: holm-kept: there are three comparisons
+def holm(p, level):
+    p = np.asarray(p, dtype=float)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("no p-value")
+    m = len(p)
+    order = np.argsort(p)
+    passes = p[order] <= level * np.arange(1, m + 1) / m
+    kept = np.zeros(m, dtype=bool)
+    kept[order] = np.logical_or.accumulate(passes[::-1])[::-1]
+    return kept

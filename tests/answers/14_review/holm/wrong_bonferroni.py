@@ -1,0 +1,11 @@
+# expect: holm-kept: that is Bonferroni
+def holm(p, level):
+    p = np.asarray(p, dtype=float)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("no p-value")
+    m = len(p)
+    order = np.argsort(p)
+    passes = p[order] <= level / max(m, 1)
+    kept = np.zeros(m, dtype=bool)
+    kept[order] = np.logical_and.accumulate(passes)
+    return kept

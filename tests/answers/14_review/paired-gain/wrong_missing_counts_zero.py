@@ -1,0 +1,10 @@
+# expect: paired-gain-mean: in one table only
+def paired_gain(a, b):
+    common = sorted(a.keys() | b.keys())
+    if len(common) < 2:
+        raise ValueError("too few")
+    d = np.array([a.get(c, 0) - b.get(c, 0) for c in common], float)
+    if np.isnan(d).any():
+        raise ValueError("no score")
+    half = 1.96 * d.std(ddof=1) / np.sqrt(len(d))
+    return len(d), d.mean(), d.mean() - half, d.mean() + half

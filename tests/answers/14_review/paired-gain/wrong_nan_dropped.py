@@ -1,0 +1,9 @@
+# expect: paired-gain-refused: instead of dropping
+def paired_gain(a, b):
+    common = sorted(a.keys() & b.keys())
+    if len(common) < 2:
+        raise ValueError("too few")
+    d = np.array([a[c] - b[c] for c in common], float)
+    d = d[~np.isnan(d)]
+    half = 1.96 * d.std(ddof=1) / np.sqrt(len(d))
+    return len(d), d.mean(), d.mean() - half, d.mean() + half

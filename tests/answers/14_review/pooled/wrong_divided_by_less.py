@@ -1,0 +1,9 @@
+# expect: pooled-variance: the variance of thirty 1s and ten 5s is 3
+def pooled(n, mean, variance):
+    n, mean, variance = (np.asarray(values, float) for values in (n, mean, variance))
+    there = n > 0
+    if not there.any():
+        raise ValueError("nobody")
+    share = n[there] / n[there].sum()
+    middle = share @ mean[there]
+    return middle, share @ (variance[there] + (mean[there] - middle) ** 2) * n.sum() / (n.sum() - 1)
