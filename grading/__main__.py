@@ -5,8 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from grading.term import commands as commands_of_a_term
-from helpers.written import WORKS
+from grading.term import commands as of_a_term
 
 DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
 
@@ -61,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     course.add_argument("folder", metavar="FOLDER", help="where; made if it doesn't exist")
     course.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
     _add_marking(command)
-    commands_of_a_term.add_parsers(command)
+    of_a_term.add_parsers(command)
     return top
 
 
@@ -73,48 +72,17 @@ def _add_marking(command: Callable[..., argparse.ArgumentParser]) -> None:
         one.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
         one.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
         one.add_argument("--gradebook", metavar="URL", help="default: DIR/gradebook.db; postgresql://... works, too")
-        one.add_argument("--workers", type=_whole, default=max(1, os.cpu_count() or 1), metavar="N", help="processes on this machine")
+        one.add_argument("--workers", type=of_a_term.whole, default=max(1, os.cpu_count() or 1), metavar="N", help="processes on this machine")
     auto.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, to grade on its workers instead")
-    auto.add_argument("--timeout", type=_whole, default=600, metavar="SECONDS", help="for one submission (default: 600)")
-    auto.add_argument("--cell-timeout", type=_whole, default=120, metavar="SECONDS", help="for one cell or call (default: 120)")
+    auto.add_argument("--timeout", type=of_a_term.whole, default=600, metavar="SECONDS", help="for one submission (default: 600)")
+    auto.add_argument("--cell-timeout", type=of_a_term.whole, default=120, metavar="SECONDS", help="for one cell or call (default: 120)")
     auto.add_argument("--memory", type=_gigabytes, default=4.0, metavar="GB", help="for one submission (default: 4)")
     auto.add_argument("--seed", type=int, default=0, help="of every random generator (default: 0)")
     auto.add_argument("--data", metavar="DIR", help="a folder of data sets that submissions may read")
     text = "grade again what is graded and has not changed, of everybody or of these students"
     auto.add_argument("--force", nargs="*", metavar="STUDENT", help=text)
-    term = command("grades", "Compute the course grades of a term, with tables for Canvas and Moodle and a class report.", many=False)
-    term.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
-    term.add_argument("--gradebook", metavar="URL", help="default: DIR/gradebook.db; postgresql://... works, too")
-    term.add_argument("--scheme", metavar="FILE", help="default: DIR/scheme.yaml, else the course's own grading/scheme.yaml")
-    alike = command("similar", "Say which submissions share code beyond what was given out and what many wrote.", many=False)
-    alike.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
-    alike.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
-    alike.add_argument("--least", type=float, default=0.6, metavar="SHARE", help="report pairs from this share on (default: 0.6)")
-    exam = command("exam", "The final exam: draw a paper for each student, grade what they hand in, check the bank of questions.", many=False)
-    what = "draw: writes exam/<student>/; grade: reads submitted/<student>/final_exam/; check: is each question sound?"
-    exam.add_argument("what", choices=["draw", "grade", "check"], help=what)
-    exam.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
-    exam.add_argument("--workers", type=_whole, default=max(1, os.cpu_count() or 1), metavar="N", help="papers at a time")
-    race = command("challenge", "The project's held-out challenge: draw it, score what teams hand in, write the tables.", many=False)
-    what = "make: key, labels and what is given out; score: submitted/<student>/challenge/*.csv; leaderboard: public part; final: private part"
-    race.add_argument("what", choices=["make", "score", "leaderboard", "final"], help=what)
-    race.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
-    race.add_argument("--at", metavar="TIME", help="the time that counts, such as '2027-04-23 23:59' (default: now)")
-    form = command("form", "Look at the form of written works: sections, figures, references, slides; points for the course grade.", many=False)
-    form.add_argument("work", choices=WORKS, metavar="WORK", help=", ".join(WORKS))
-    form.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
-    give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
-    give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
     home = command("check", "Run a notebook's answers and visible checks, as a student does at home.", many=False)
     home.add_argument("notebook", metavar="NOTEBOOK")
-
-
-def _whole(text: str) -> int:
-    """A whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
 
 
 def _gigabytes(text: str) -> float:
@@ -137,8 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
         alone = {"autograde": _autograde, "feedback": _feedback, "check": _check}
         if options.command in alone:
             return alone[options.command](options)
-        if options.command in commands_of_a_term.COMMANDS:
-            return commands_of_a_term.COMMANDS[options.command](options)
+        if options.command in of_a_term.COMMANDS:
+            return of_a_term.COMMANDS[options.command](options)
         every = lectures() + (works() + tracks()) * (options.command == "release") + works() * (options.command == "course")
         wanted = [str(source_path(name)) for name in options.lectures] or every
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)

@@ -18,7 +18,10 @@ from grading import sources  # noqa: E402
 from tests.gauge import NOMINAL_SECONDS, workload  # noqa: E402
 
 # What runs submissions in a jail needs Linux. Elsewhere these files are left out, and the first lines of the run say so.
-JAILED = ["challenge", "classroom", "exam", "forged_given", "given", "job", "judge", "marking", "red_team", "sandbox", "sandbox_parts", "whole_class"]
+JAILED = [
+    *("challenge", "classroom", "exam", "forged_given", "given", "guide", "job", "judge", "marking", "red_team", "sandbox", "sandbox_parts"),
+    *("whole_class", "whole_term"),
+]
 collect_ignore = [] if sys.platform == "linux" else [f"test_{name}.py" for name in JAILED]
 
 FIXTURES = Path(__file__).with_name("fixtures")

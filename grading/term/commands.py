@@ -1,18 +1,52 @@
 """The commands around a term: grades, similar work, what students get. Each only reads arguments, calls its module and prints."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from helpers.written import WORKS
+
 
 def add_parsers(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """The command lines of `results` and `questionnaire`; the others stand in `grading.__main__`."""
+    """The command lines of COMMANDS."""
+    term = command("grades", "Compute the course grades of a term, with tables for Canvas and Moodle and a class report.", many=False)
+    term.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    term.add_argument("--gradebook", metavar="URL", help="default: DIR/gradebook.db; postgresql://... works, too")
+    term.add_argument("--scheme", metavar="FILE", help="default: DIR/scheme.yaml, else the course's own grading/scheme.yaml")
+    alike = command("similar", "Say which submissions share code beyond what was given out and what many wrote.", many=False)
+    alike.add_argument("lecture", metavar="LECTURE", help="name or number of a lecture")
+    alike.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    alike.add_argument("--least", type=float, default=0.6, metavar="SHARE", help="report pairs from this share on (default: 0.6)")
+    exam = command("exam", "The final exam: draw a paper for each student, grade what they hand in, check the bank of questions.", many=False)
+    what = "draw: writes exam/<student>/; grade: reads submitted/<student>/final_exam/; check: is each question sound?"
+    exam.add_argument("what", choices=["draw", "grade", "check"], help=what)
+    exam.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    exam.add_argument("--workers", type=whole, default=max(1, os.cpu_count() or 1), metavar="N", help="papers at a time")
+    race = command("challenge", "The project's held-out challenge: draw it, score what teams hand in, write the tables.", many=False)
+    what = "make: key, labels and what is given out; score: submitted/<student>/challenge/*.csv; leaderboard: public part; final: private part"
+    race.add_argument("what", choices=["make", "score", "leaderboard", "final"], help=what)
+    race.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    race.add_argument("--at", metavar="TIME", help="the time that counts, such as '2027-04-23 23:59' (default: now)")
+    form = command("form", "Look at the form of written works: sections, figures, references, slides; points for the course grade.", many=False)
+    form.add_argument("work", choices=WORKS, metavar="WORK", help=", ".join(WORKS))
+    form.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
+    give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
+    give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
     figures = command("results", "Put the key figures of recorded runs into helpers/recorded.json, which lecture 14 reads.")
     figures.add_argument("--profile", default="ci", choices=["ci", "laptop", "gpu"], help="of the runs (default: ci)")
     asked = command("questionnaire", "Add up the course feedback that students exported: a table and a page, without names.", many=False)
     asked.add_argument("folder", metavar="DIR", help="holds the feedback-....json of a class")
     asked.add_argument("--out", metavar="DIR", help="where questionnaire.csv and questionnaire.html go (default: beside DIR)")
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
 
 
 def grades(options: argparse.Namespace) -> int:
