@@ -143,7 +143,7 @@ def _histogram(totals: np.ndarray, scheme: Scheme):
     ax.hist(totals, bins=np.arange(0, 105, 5), color="#0072B2", edgecolor="white")
     for letter, least in scheme.letters.items():
         ax.axvline(least, color="0.5", linewidth=0.8, linestyle=":")
-        ax.text(least + 0.3, ax.get_ylim()[1] * 0.97, letter, fontsize=8, va="top")
+        ax.text(least + 0.3, 1.01, letter, fontsize=8, transform=ax.get_xaxis_transform())  # above the bars
     ax.set(xlabel="course grade (%)", ylabel="students", xlim=(0, 100))
     return fig
 
