@@ -19,6 +19,7 @@ extensions = ["myst_nb", "sphinx.ext.githubpages"]
 exclude_patterns = ["files", "extra"]
 root_doc = "index"
 nitpicky = True
+smartquotes = False  # what is quoted from notebook and manifest stays as it is
 
 nb_execution_mode = "off"
 nb_merge_streams = True
@@ -31,12 +32,14 @@ html_theme = "pydata_sphinx_theme"
 html_title = project
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_favicon = "static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system has it; a button changes it
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_sidebars = {"index": [], "syllabus": [], "results": []}
 html_theme_options = {
-    "logo": {"text": "Deep learning for medical images"},
+    "logo": {"text": "DLMIA", "alt_text": "Deep Learning for Medical Image Analysis: first page"},
     "header_links_before_dropdown": 7,
     "icon_links": [{"name": "Repository", "url": _project["urls"]["Repository"], "icon": "fa-solid fa-code-branch"}],
     "navbar_align": "left",
@@ -67,5 +70,6 @@ def _formula(writer, node, block: bool) -> None:
 
 def setup(app):
     """Formulas become MathML while the page is written."""
-    app.add_html_math_renderer("mathml", (lambda writer, node: _formula(writer, node, False), None), (lambda writer, node: _formula(writer, node, True), None))
+    line, block = ((lambda writer, node, block=block: _formula(writer, node, block), None) for block in (False, True))
+    app.add_html_math_renderer("mathml", line, block)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -35,7 +35,8 @@ def check(site: Path) -> tuple[list[str], list[str]]:
     Returns:
         A sentence for each link that leads nowhere and each picture without alt text; and the addresses of others, sorted.
     """
-    read = {path.resolve(): _read(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts}  # the theme keeps templates there
+    pages = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts]  # the theme keeps templates there
+    read = {path.resolve(): _read(path) for path in pages}
     faults, external = [], set()
     for path, page in read.items():
         name = path.relative_to(site.resolve()).as_posix()

@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from grading.exercises import HEADING
 from grading.release import as_text, badge, instructor_notebook, released_text
-from grading.sources import RUNS, grade_id, source_path, tags
+from grading.sources import RUNS, SourceError, grade_id, source_path, tags
 
 PROFILES = ("laptop", "ci")  # the run that is shown, if both are recorded
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -50,13 +50,18 @@ def page(lecture: str | Path, runs: Path = RUNS) -> Page:
     Args:
         lecture: name, number or path of the source.
         runs: where `python -m grading run` left its records; without one the page has no outputs, and says so.
+
+    Raises:
+        SourceError: an output holds what students must not see.
     """
     path = source_path(str(lecture))
     released = released_text(path)
     notebook = nbformat.reads(released, as_version=4)
     has_code = any(cell.cell_type == "code" for cell in notebook.cells)
     run, done = recorded_run(path.stem, runs) if has_code else (None, {})
-    now = {cell.id: cell.source for cell in instructor_notebook(path).cells}
+    whole = instructor_notebook(path)
+    now = {cell.id: cell.source for cell in whole.cells}
+    hidden = hidden_lines(whole, notebook)
     stale, pictures = 0, {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -66,11 +71,14 @@ def page(lecture: str | Path, runs: Path = RUNS) -> Page:
             if done[cell.id].source != now[cell.id]:
                 stale += "demo" in tags(cell)
                 continue
+            told = json.dumps(done[cell.id].outputs)
+            if any(json.dumps(line)[1:-1] in told for line in hidden):
+                raise SourceError(f"{path.stem}: the recorded output of cell {cell.id} holds a line of a solution or a hidden check; the site shows none.")
             cell.outputs = [one for output in done[cell.id].outputs for one in _shown(output, f"{path.stem}-{cell.id}", pictures)]
         elif cell.cell_type == "markdown":
             cell.source = _targets(_DETAILS.sub(lambda found: formulas(found[0]), cell.source))
     for cell in notebook.cells:
-        cell.metadata = NotebookNode(tags=["hide-input"] if "setup" in tags(cell) else [])
+        cell.metadata = NotebookNode(tags=["hide-input"] if {"setup", "results"} & set(tags(cell)) else [])
     heading = re.search(r"^# (.+)$", notebook.cells[0].source, re.M)
     title = heading[1].strip() if heading else path.stem
     notebook.cells[0].source = _opening(notebook.cells[0].source, path.stem, run, stale, has_code)
@@ -88,6 +96,13 @@ def recorded_run(name: str, runs: Path = RUNS) -> tuple[dict | None, dict[str, N
         if not record.get("error") and not record.get("released"):
             return record, {cell.id: cell for cell in executed.cells}
     return None, {}
+
+
+def hidden_lines(whole: NotebookNode, released: NotebookNode) -> list[str]:
+    """What only the instructor's notebook holds: lines of solutions, hidden checks and model answers that students see nowhere."""
+    seen = {line.strip() for cell in released.cells for line in cell.source.splitlines()}
+    lines = {line.strip() for cell in whole.cells if grade_id(cell) for line in cell.source.splitlines()}
+    return sorted(line for line in lines - seen if len(line) > 12 and not line.startswith("### "))
 
 
 def text_of(one: Page) -> str:
@@ -130,14 +145,12 @@ def _opening(text: str, name: str, run: dict | None, stale: int, has_code: bool)
     colab = re.search(r"\]\((https://colab[^)]+)\)\s*$", badge(name))
     rest = re.sub(r"^\s*\[!\[[^\n]*\n", "\n", rest, count=1)
     links = f"{{download}}`The notebook <../files/{name}.ipynb>`" + (f" - [open it in Colab]({colab[1]})" if colab else "")
-    if not has_code:
-        said = ""
-    elif run is None:
-        said = "No run of it is recorded here, so it stands without outputs: run it to see them."
-    else:
-        said = f"Outputs are those of a recorded run in profile `{run['profile']}` ({run['cpu_seconds']:.0f} s of processor). Exercises stand as you get them, unsolved."
-        if stale:
-            said += f" {stale} demonstration{'s have' if stale > 1 else ' has'} changed since, and {'stand' if stale > 1 else 'stands'} without outputs."
+    said = "" if run or not has_code else "No run of it is recorded here, so it stands without outputs: run it to see them."
+    if run:
+        said = f"Outputs are those of a recorded run in profile `{run['profile']}` ({run['cpu_seconds']:.0f} s of processor). "
+        said += "Exercises stand as you get them, unsolved."
+    if stale:
+        said += f" {stale} of the demonstrations changed since, and {'stand' if stale > 1 else 'stands'} without outputs."
     return f"{heading}\n\n{links}\n\n{said}\n{rest}"
 
 

@@ -130,7 +130,9 @@ def _templates(homes: dict[str, str]):
 
 
 def lecture_title(name: str) -> str:
-    """ "Lecture 4 - Classification", for lectures that are not written yet, too."""
+    """The lecture's own heading, or one made from its name where it is not written yet."""
+    if name in lectures():
+        return re.search(r"^# # (.+)$", source_path(name).read_text(encoding="utf-8"), re.M)[1].strip()
     return f"Lecture {lecture_number(name)} - {name[3:].replace('_', ' ').capitalize()}"
 
 
@@ -191,7 +193,8 @@ def _chapters(pages: dict[str, Page], exercises: dict) -> list[dict]:
             }
             for point, title in points.items()
         ]
-        found.append({"name": name, "title": pages[name].title if name in pages else lecture_title(name), "page": name in pages, "rows": rows})
+        title = pages[name].title if name in pages else lecture_title(name)
+        found.append({"name": name, "title": title, "page": name in pages, "written": name in lectures(), "rows": rows})
     return found
 
 
