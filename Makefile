@@ -7,7 +7,7 @@ COURSE ?= course
 # One thread for each of two workers: two notebooks side by side are faster so than one after the other with two threads.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: lab test quick jail release grade lock clean help
+.PHONY: lab test quick jail browser site release grade lock clean help
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -22,11 +22,11 @@ $(READY): requirements.lock pyproject.toml
 lab: $(READY)  ## open the notebooks in JupyterLab
 	env -u OMP_NUM_THREADS $(BIN)/jupyter lab --notebook-dir=notebooks $$(test "$$(id -u)" != 0 || echo --allow-root)
 
-test: $(READY) jail  ## every test, notebooks included, without a network
+test: $(READY) jail browser  ## every test, notebooks included, without a network
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-quick: $(READY) jail  ## the tests that take seconds
+quick: $(READY) jail browser  ## the tests that take seconds
 	$(BIN)/python -m pytest -n 2 -m "not notebook"
 
 # On Linux the tests of grading want its jail. Root, as in a container, may install it; others are told what to ask for.
@@ -35,6 +35,16 @@ jail:
 		|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -qq update \
 			&& DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends bubblewrap > /dev/null; } \
 		|| { echo "bubblewrap is missing, in which submissions are graded: \`sudo apt install bubblewrap\` or \`sudo dnf install bubblewrap\`."; exit 1; }
+
+# The tests that open pages want a Chromium. Root may install Debian's; without one they are left out, and the run says so.
+browser:
+	@test "$$(uname)" != Linux || command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && apt-get -qq update \
+			&& DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium > /dev/null; } \
+		|| echo "No Chromium is here, so the tests in a browser are left out: \`sudo apt install chromium\`."
+
+site: $(READY)  ## the course's site, in site/: lectures with the outputs of recorded runs, syllabus map, results, guides, data sheets
+	$(BIN)/python -m grading site site
 
 grade: $(READY)  ## grade what was handed in: make grade LECTURE=04_classification COURSE=course
 	$(BIN)/python -m grading autograde $(LECTURE) --course $(COURSE)

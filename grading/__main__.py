@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   python -m grading questionnaire feedback                          a class's course feedback, added up
   python -m grading challenge score --course course                 the project's challenge: new files of all teams
   python -m grading distribute dist                                 what students get, as a folder and an archive
+  python -m grading site site                                       the course's site, from the same sources
   python -m grading check notebooks/02_introduction_to_mia.ipynb    what a student runs at home"""
 
 
@@ -59,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     course = command("course", "Write a course directory in which nbgrader's own commands work.", many=False)
     course.add_argument("folder", metavar="FOLDER", help="where; made if it doesn't exist")
     course.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
+    site = command("site", "Build the course's site: lectures with recorded outputs, syllabus map, results, guides, data sheets.", many=False)
+    site.add_argument("out", metavar="OUT", help="where; a site that stands there is replaced")
+    site.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
     _add_marking(command)
     of_a_term.add_parsers(command)
     return top
@@ -102,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "bank":
             return _bank([source_path(options.lecture).stem] if options.lecture else lectures(), options)
-        alone = {"autograde": _autograde, "feedback": _feedback, "check": _check}
+        alone = {"autograde": _autograde, "feedback": _feedback, "check": _check, "site": _site}
         if options.command in alone:
             return alone[options.command](options)
         if options.command in of_a_term.COMMANDS:
@@ -249,6 +253,18 @@ def _feedback(options: argparse.Namespace) -> int:
         print(problem, file=sys.stderr)
         return 2
     print(f"{len(pages)} pages written under {options.course}/feedback.")
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from grading.site import build
+
+    built = build(Path(options.out), options.lectures)
+    print(f"{options.out}: {built.pages} pages. Every link among them leads somewhere; {len(built.external)} addresses of others are not looked up.")
+    if built.plain:
+        print(f"Without outputs, since no whole run is recorded (`python -m grading run NN`): {', '.join(built.plain)}.")
     return 0
 
 

@@ -1,6 +1,7 @@
 """What every test has: one thread, no network, the environment's programs on the path; and a made-up lecture to break on purpose."""
 
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -24,14 +25,23 @@ JAILED = [
 ]
 collect_ignore = [] if sys.platform == "linux" else [f"test_{name}.py" for name in JAILED]
 
+# What opens pages wants a Chromium. Where there is none these files are left out, and the first lines of the run say so.
+BROWSED = ["site_in_browser"]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+collect_ignore += [] if CHROMIUM else [f"test_{name}.py" for name in BROWSED]
+
 FIXTURES = Path(__file__).with_name("fixtures")
+MADE_UP_POINTS = {"1.1": "A robust background", "1.2": "Two readers"}
 
 
 def pytest_report_header():
     """What is not tested here, and why."""
-    if collect_ignore:
-        return f"Grading in a jail needs Linux, so {', '.join(collect_ignore)} are left out here: run them in WSL 2 or in a container."
-    return None
+    said = []
+    if sys.platform != "linux":
+        said.append(f"Grading in a jail needs Linux, so {', '.join(JAILED)} are left out here: run them in WSL 2 or in a container.")
+    if not CHROMIUM:
+        said.append(f"No Chromium is here, so {', '.join(BROWSED)} are left out: `apt install chromium`.")
+    return said
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +67,34 @@ def box():
         yield box.wait()
 
 
+@pytest.fixture(scope="session")
+def small_site(tmp_path_factory):
+    """The site of the made-up lecture with a recorded run, and of everything that is no lecture. See `site_fixtures.Site`."""
+    from grading.site import build
+    from tests.site_fixtures import Site, executed, record
+
+    folder = tmp_path_factory.mktemp("small")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sources.syllabus()["lectures"], "98_made_up", MADE_UP_POINTS)
+        record(folder / "runs", executed(FIXTURES / "98_made_up.py"))
+        yield Site(folder / "site", build(folder / "site", [str(FIXTURES / "98_made_up.py")], folder / "runs"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium for the tests of one file, each of which opens a context of its own.
+
+    It ends with the file: while it lives, Playwright's event loop counts as running, which other files' notebooks would stumble over.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Root, as in a container, has no namespaces for Chromium's sandbox; what is opened here is the course's own.
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
 @pytest.fixture
 def bench(box):
     """Make a student's process with some code in it, and a judge for it; it ends with the test. See `classes.Bench`."""
@@ -76,7 +114,7 @@ def bench(box):
 @pytest.fixture
 def made_up(monkeypatch):
     """Path of a small, sound lecture source that the syllabus knows for the time of a test; its answers lie in fixtures/answers."""
-    monkeypatch.setitem(sources.syllabus()["lectures"], "98_made_up", {"1.1": "A robust background", "1.2": "Two readers"})
+    monkeypatch.setitem(sources.syllabus()["lectures"], "98_made_up", MADE_UP_POINTS)
     return FIXTURES / "98_made_up.py"
 
 
