@@ -26,7 +26,7 @@ JAILED = [
 collect_ignore = [] if sys.platform == "linux" else [f"test_{name}.py" for name in JAILED]
 
 # What opens pages wants a Chromium. Where there is none these files are left out, and the first lines of the run say so.
-BROWSED = ["site_in_browser"]
+BROWSED = ["lab", "site_in_browser"]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 collect_ignore += [] if CHROMIUM else [f"test_{name}.py" for name in BROWSED]
 

@@ -8,15 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import Page
+import psutil
+from playwright.sync_api import Locator, Page
 
 from grading.execute import environment
 from grading.release import released_text
-from grading.sources import grade_id, is_solution
+from grading.sources import grade_id, is_solution, source_path
 
 START_SECONDS, CELL_SECONDS = 120, 600
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
@@ -31,7 +32,7 @@ def notebook_for(lecture: str, answers: dict[str, str], folder: Path) -> Path:
             assert changed == 1
         if is_solution(cell):
             cell.source = answers.get(grade_id(cell), cell.source)
-    path = folder / f"{lecture}.ipynb"
+    path = folder / f"{source_path(lecture).stem}.ipynb"
     nbformat.write(notebook, path)
     return path
 
@@ -51,8 +52,10 @@ def served(folder: Path) -> Iterator[str]:
         try:
             yield _address(server, runtime, home / "server.log")
         finally:
-            server.terminate()
-            server.wait(60)
+            for process in [*psutil.Process(server.pid).children(recursive=True), server]:  # kernels first, which the server would wait for
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            server.wait()
 
 
 def _address(server: subprocess.Popen, runtime: Path, log: Path) -> str:
@@ -104,14 +107,14 @@ class Lab:
         return self.page.evaluate(f"""id => {_CELLS}.find(c => c.model.id === id).model.sharedModel.toJSON().outputs.map(
             o => ({{...o, data: Object.fromEntries(Object.entries(o.data ?? {{}}).map(([k, v]) => [k, k.startsWith('image/') ? '' : v]))}}))""", cell)
 
-    def show(self, cell: str):
-        """Scroll to a cell; its element."""
-        self.page.evaluate("""async id => {
+    def show(self, cell: str, align: str = "start") -> Locator:
+        """Scroll so that a cell's start or end is seen; its element."""
+        self.page.evaluate("""async ([id, align]) => {
             const book = jupyterapp.shell.currentWidget.content;
             const index = book.widgets.findIndex(c => c.model.id === id);
             book.activeCellIndex = index;
-            await book.scrollToItem(index, 'start');
-        }""", cell)
+            await book.scrollToItem(index, align);
+        }""", [cell, align])
         index = self.page.evaluate(f"id => {_CELLS}.findIndex(c => c.model.id === id)", cell)
         return self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{index}"]')
 

@@ -41,7 +41,7 @@ def walk(lab: Lab, pictures: Path | None = None) -> list[str]:
             found += [f"{cell}: {fault}" for fault in move_controls(lab, lab.show(cell))]
         if pictures and (moved or (error and "check" not in seen)):
             seen |= {"check"} if error else set()
-            lab.show(cell)
+            lab.show(cell, "end")
             lab.page.screenshot(path=pictures / f"{cell}.png")
     return found
 
