@@ -19,6 +19,7 @@ extensions = ["myst_nb", "sphinx.ext.githubpages"]
 exclude_patterns = ["files", "extra"]
 root_doc = "index"
 nitpicky = True
+highlight_language = "none"  # a block without a language is what a terminal shows
 smartquotes = False  # what is quoted from notebook and manifest stays as it is
 
 nb_execution_mode = "off"
