@@ -61,7 +61,8 @@ def _formula(writer, node, block: bool) -> None:
     from grading.site.notebook import mathml
 
     try:
-        writer.body.append(mathml(node.astext(), block))
+        made = mathml(node.astext(), block)
+        writer.body.append(f'<div class="formula">{made}</div>' if block else made)
     except Exception as problem:
         from sphinx.util import logging
 

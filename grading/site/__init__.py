@@ -49,7 +49,7 @@ def build(out: Path, wanted: list[str] | None = None, runs: Path = RUNS) -> Buil
             shutil.rmtree(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, out)
-    plain = [one.name for one in notebooks if one.run is None and any(cell.cell_type == "code" for cell in one.notebook.cells)]
+    plain = [one.name for one in notebooks if one.run is None and one.name not in works()]
     return Built(len(list(out.rglob("*.html"))), plain, external)
 
 
