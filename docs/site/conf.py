@@ -19,6 +19,7 @@ extensions = ["myst_nb", "sphinx.ext.githubpages"]
 exclude_patterns = ["files", "extra"]
 root_doc = "index"
 nitpicky = True
+highlight_language = "none"  # a block without a language is what a terminal shows
 smartquotes = False  # what is quoted from notebook and manifest stays as it is
 
 nb_execution_mode = "off"
@@ -60,7 +61,8 @@ def _formula(writer, node, block: bool) -> None:
     from grading.site.notebook import mathml
 
     try:
-        writer.body.append(mathml(node.astext(), block))
+        made = mathml(node.astext(), block)
+        writer.body.append(f'<div class="formula">{made}</div>' if block else made)
     except Exception as problem:
         from sphinx.util import logging
 

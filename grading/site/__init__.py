@@ -37,7 +37,7 @@ def build(out: Path, wanted: list[str] | None = None, runs: Path = RUNS) -> Buil
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / MARK).is_file():
         raise SourceError(f"{out} holds something that is no site: name another folder.")
-    names = [str(source_path(name)) for name in wanted] if wanted else [*lectures(), *works(), *tracks()]
+    names = sorted(str(source_path(name)) for name in wanted) if wanted else [*lectures(), *works(), *tracks()]
     with tempfile.TemporaryDirectory(prefix="site-") as temporary:
         source, made = Path(temporary) / "source", Path(temporary) / "made"
         notebooks = pages.write(source, names, runs)
@@ -49,7 +49,7 @@ def build(out: Path, wanted: list[str] | None = None, runs: Path = RUNS) -> Buil
             shutil.rmtree(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, out)
-    plain = [one.name for one in notebooks if one.run is None and any(cell.cell_type == "code" for cell in one.notebook.cells)]
+    plain = [one.name for one in notebooks if one.run is None and one.name not in works()]
     return Built(len(list(out.rglob("*.html"))), plain, external)
 
 

@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from grading.exercises import HEADING
 from grading.release import as_text, badge, instructor_notebook, released_text
-from grading.sources import RUNS, SourceError, grade_id, source_path, tags
+from grading.sources import RUNS, SourceError, grade_id, source_path, tags, works
 
 PROFILES = ("laptop", "ci")  # the run that is shown, if both are recorded
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -57,8 +57,8 @@ def page(lecture: str | Path, runs: Path = RUNS) -> Page:
     path = source_path(str(lecture))
     released = released_text(path)
     notebook = nbformat.reads(released, as_version=4)
-    has_code = any(cell.cell_type == "code" for cell in notebook.cells)
-    run, done = recorded_run(path.stem, runs) if has_code else (None, {})
+    runs_whole = path.stem not in works()
+    run, done = recorded_run(path.stem, runs) if runs_whole else (None, {})
     whole = instructor_notebook(path)
     now = {cell.id: cell.source for cell in whole.cells}
     hidden = hidden_lines(whole, notebook)
@@ -73,7 +73,7 @@ def page(lecture: str | Path, runs: Path = RUNS) -> Page:
                 continue
             told = json.dumps(done[cell.id].outputs)
             if any(json.dumps(line)[1:-1] in told for line in hidden):
-                raise SourceError(f"{path.stem}: the recorded output of cell {cell.id} holds a line of a solution or a hidden check; the site shows none.")
+                raise SourceError(f"{path.stem}: the recorded output of cell {cell.id} holds a line of a solution or a hidden check.")
             cell.outputs = [one for output in done[cell.id].outputs for one in _shown(output, f"{path.stem}-{cell.id}", pictures)]
         elif cell.cell_type == "markdown":
             cell.source = _targets(_DETAILS.sub(lambda found: formulas(found[0]), cell.source))
@@ -81,7 +81,7 @@ def page(lecture: str | Path, runs: Path = RUNS) -> Page:
         cell.metadata = NotebookNode(tags=["hide-input"] if {"setup", "results"} & set(tags(cell)) else [])
     heading = re.search(r"^# (.+)$", notebook.cells[0].source, re.M)
     title = heading[1].strip() if heading else path.stem
-    notebook.cells[0].source = _opening(notebook.cells[0].source, path.stem, run, stale, has_code)
+    notebook.cells[0].source = _opening(notebook.cells[0].source, path.stem, run, stale, runs_whole)
     return Page(path.stem, title, notebook, released, run, stale, pictures)
 
 
@@ -139,13 +139,13 @@ def _targets(text: str) -> str:
     return HEADING.sub(lambda found: f"(exercise-{found['id']})=\n{found[0]}", text)
 
 
-def _opening(text: str, name: str, run: dict | None, stale: int, has_code: bool) -> str:
+def _opening(text: str, name: str, run: dict | None, stale: int, runs_whole: bool) -> str:
     """The title cell: links instead of the badge, and a sentence that says where the outputs come from."""
     heading, _, rest = text.partition("\n")
     colab = re.search(r"\]\((https://colab[^)]+)\)\s*$", badge(name))
     rest = re.sub(r"^\s*\[!\[[^\n]*\n", "\n", rest, count=1)
     links = f"{{download}}`The notebook <../files/{name}.ipynb>`" + (f" - [open it in Colab]({colab[1]})" if colab else "")
-    said = "" if run or not has_code else "No run of it is recorded here, so it stands without outputs: run it to see them."
+    said = "" if run or not runs_whole else "No run of it is recorded here, so it stands without outputs: run it to see them."
     if run:
         said = f"Outputs are those of a recorded run in profile `{run['profile']}` ({run['cpu_seconds']:.0f} s of processor). "
         said += "Exercises stand as you get them, unsolved."

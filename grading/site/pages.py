@@ -107,8 +107,10 @@ def section(heading: str) -> str:
 
 
 def plain(text: object) -> str:
-    """Text that stands in a Markdown table as it is: one line, no mark of Markdown or HTML means anything."""
-    return re.sub(r"([\\`*_\[\]{}|$#<>&~^])", lambda found: f"\\{found[1]}", " ".join(str(text).split()))
+    """Text that stands in a Markdown table as it is: one line, no mark means anything but those of `code`."""
+    parts = re.split(r"(`[^`|]+`)", " ".join(str(text).split()))
+    parts[::2] = [re.sub(r"([\\`*_\[\]{}|$#<>&~^])", r"\\\1", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _templates(homes: dict[str, str]):
