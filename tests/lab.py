@@ -95,26 +95,35 @@ class Lab:
     def run(self, cell: str) -> dict | None:
         """Run one code cell to its end, as Ctrl-Enter does; its error as {"ename", "evalue"}, or None."""
         self.page.set_default_timeout(CELL_SECONDS * 1000)
-        self.page.evaluate(f"""async id => {{
+        self.page.evaluate(
+            """async id => {
             const book = jupyterapp.shell.currentWidget.content;
             book.activeCellIndex = book.widgets.findIndex(c => c.model.id === id);
             await jupyterapp.commands.execute('notebook:run-cell');
-        }}""", cell)
+        }""",
+            cell,
+        )
         return next((output for output in self.outputs(cell) if output["output_type"] == "error"), None)
 
     def outputs(self, cell: str) -> list[dict]:
         """What a cell holds as outputs, without the bytes of pictures."""
-        return self.page.evaluate(f"""id => {_CELLS}.find(c => c.model.id === id).model.sharedModel.toJSON().outputs.map(
-            o => ({{...o, data: Object.fromEntries(Object.entries(o.data ?? {{}}).map(([k, v]) => [k, k.startsWith('image/') ? '' : v]))}}))""", cell)
+        return self.page.evaluate(
+            f"""id => {_CELLS}.find(c => c.model.id === id).model.sharedModel.toJSON().outputs.map(
+            o => ({{...o, data: Object.fromEntries(Object.entries(o.data ?? {{}}).map(([k, v]) => [k, k.startsWith('image/') ? '' : v]))}}))""",
+            cell,
+        )
 
     def show(self, cell: str, align: str = "start") -> Locator:
         """Scroll so that a cell's start or end is seen; its element."""
-        self.page.evaluate("""async ([id, align]) => {
+        self.page.evaluate(
+            """async ([id, align]) => {
             const book = jupyterapp.shell.currentWidget.content;
             const index = book.widgets.findIndex(c => c.model.id === id);
             book.activeCellIndex = index;
             await book.scrollToItem(index, align);
-        }""", [cell, align])
+        }""",
+            [cell, align],
+        )
         index = self.page.evaluate(f"id => {_CELLS}.findIndex(c => c.model.id === id)", cell)
         return self.page.locator(f'.jp-Notebook .jp-Cell[data-windowed-list-index="{index}"]')
 

@@ -35,7 +35,11 @@ def walk(lab: Lab, pictures: Path | None = None) -> list[str]:
         if error and error["ename"] != UNANSWERED:
             found.append(f"{cell}: {error['ename']}: {error['evalue'][:200]}")
         outputs = lab.outputs(cell)
-        found += [f"{cell} writes to stderr: {text[:200]}" for text in (output.get("text", "") for output in outputs if output.get("name") == "stderr") if text]
+        found += [
+            f"{cell} writes to stderr: {text[:200]}"
+            for text in (output.get("text", "") for output in outputs if output.get("name") == "stderr")
+            if text
+        ]
         moved = any("application/vnd.jupyter.widget-view+json" in output["data"] for output in outputs)
         if moved:
             found += [f"{cell}: {fault}" for fault in move_controls(lab, lab.show(cell))]

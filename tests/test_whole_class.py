@@ -1,6 +1,6 @@
 """A whole class of each lecture, made from the answer bank, from release to feedback by the commands that the README shows: every expected point.
 
-One lecture has sixty students; the others have twenty, whose damages and attacks differ from lecture to lecture.
+One lecture has sixty students; the others have twelve, whose damages and attacks differ from lecture to lecture.
 
 A wrong answer is expected to lose what it loses in the bank, which runs it in an ordinary process: so this also compares the jailed grader,
 whose judge never runs a student's code, with an ordinary kernel.
@@ -31,7 +31,7 @@ from tests.classes import ATTACKS, parts
 from tests.damages import SURVIVED
 
 SIXTY = {"right": 14, "partly": 16, "wrong": 8, "empty": 3, "broken": 10, "hostile": 9}
-TWENTY = {"right": 4, "partly": 5, "wrong": 3, "empty": 1, "broken": 4, "hostile": 3}
+TWELVE = {"right": 2, "partly": 3, "wrong": 1, "empty": 1, "broken": 4, "hostile": 1}
 OF_SIXTY = "04_classification"  # the lecture with the most exercises
 HOSTILE_CELLS = [attack for attack in ATTACKS if set(parts(attack.read_text(encoding="utf-8"))[0]) == {"helper"}]
 LOST = {  # what no rebuilding can save: what was handed in, and what is said about it
@@ -55,7 +55,7 @@ class Class:
 
     def __init__(self, lecture: str) -> None:
         self.lecture = lecture
-        self.sizes = SIXTY if lecture == OF_SIXTY else TWENTY
+        self.sizes = SIXTY if lecture == OF_SIXTY else TWELVE
         self.place = lectures().index(lecture)
         self.bank = Lecture(lecture)
         self._lost: dict[tuple[str, str], list[str]] = {}
