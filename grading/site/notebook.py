@@ -73,7 +73,7 @@ def page(lecture: str | Path, runs: Path = RUNS) -> Page:
                 continue
             told = json.dumps(done[cell.id].outputs)
             if any(json.dumps(line)[1:-1] in told for line in hidden):
-                raise SourceError(f"{path.stem}: the recorded output of cell {cell.id} holds a line of a solution or a hidden check.")
+                raise SourceError(f"{path.stem}: the output of cell {cell.id} holds a line of a solution or a hidden check.")
             cell.outputs = [one for output in done[cell.id].outputs for one in _shown(output, f"{path.stem}-{cell.id}", pictures)]
         elif cell.cell_type == "markdown":
             cell.source = _targets(_DETAILS.sub(lambda found: formulas(found[0]), cell.source))
