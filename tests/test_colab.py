@@ -59,7 +59,7 @@ def test_a_clone_beside_or_above_is_taken_as_it_is(ready):
     for name in ("pyproject.toml", "data_manifest.yaml"):
         shutil.copyfile(missing.PROJECT.parent / name, clone / name)
     (clone / "notebooks" / "mine").mkdir(parents=True)
-    for where in (ready.content, clone, clone / "notebooks", clone / "notebooks" / "mine"):
+    for where in (ready.content, clone, clone / "notebooks" / "mine"):
         done = ready.run(LECTURE, where, STATE, pip=False)
         assert state(done)[2].startswith(str(clone)) and "Installing" not in done.stdout, where
     shutil.rmtree(clone)
@@ -68,7 +68,9 @@ def test_a_clone_beside_or_above_is_taken_as_it_is(ready):
 def test_without_a_network_a_sentence_says_what_is_missing(ready, colab):
     done = ready.run(LECTURE, pip=False)
     assert done.returncode and "upstream" in done.stderr, "git names the address that it can't reach"
-    lonely = colab.run(LECTURE, then=STATE.replace("print", "helpers.missing.requirements = lambda: ['no-such-package>=1']\nhelpers.complete()\nprint"), pip=False)
+    lonely = colab.run(
+        LECTURE, then=STATE.replace("print", "helpers.missing.requirements = lambda: ['no-such-package>=1']\nhelpers.complete()\nprint"), pip=False
+    )
     assert "could not install them: no-such-package>=1" in lonely.stderr and "Settings, Internet, on" in lonely.stderr
 
 
