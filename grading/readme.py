@@ -194,10 +194,9 @@ def minutes_table(given: dict) -> str:
         return f"{MISSING}: `python -m grading.first_minutes --record`\n"
     rows = [[step["what"], f"{step['seconds']:.1f} s"] for step in once["steps"]]
     rows.append(["together", f"{once['seconds']:.0f} s"])
-    said = (
-        f"\n{once['processors']} processors, Python {once['python']}, {once['date']}; {once['packages']} packages, {once['disk_gb']:.1f} GB on disk. "
-    )
-    said += f"Started again (all of it warm), the set-up cell takes {once['warm_setup_seconds']:.1f} s, of which torch's own import {once['warm_torch_seconds']:.1f} s.\n"
+    said = f"\n{once['processors']} processors (load {once['load']:g} while it ran), Python {once['python']}, {once['date']}; "
+    said += f"{once['packages']} packages, {once['disk_gb']:.1f} GB on disk. In a new kernel, all of it warm, the opening cells take "
+    said += f"{once['warm_setup_seconds']:.1f} s; the import of torch alone takes {once['warm_torch_seconds']:.1f} s.\n"
     return table(["step", "takes"], rows) + said
 
 

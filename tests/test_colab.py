@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -103,6 +104,19 @@ def test_requirements_are_those_of_the_project(monkeypatch, tmp_path):
 def test_all_is_there_where_the_tests_run(monkeypatch):
     monkeypatch.setattr(subprocess, "run", None)
     assert missing.complete() == []
+
+
+def test_the_set_up_cell_costs_little_more_than_torch():
+    """What it adds to the imports that it can't do without is less than they take; heavy packages wait until a cell wants them."""
+    needed = "import time\nimport torch\nimport matplotlib.pyplot\nimport pandas\nneeded = time.process_time()\n"
+    cell = 'LECTURE, PROFILE, SEED = "04_classification", "ci", 0\n' + OPENING_CELL.read_text(encoding="utf-8")
+    heavy = "('monai', 'sklearn', 'skimage', 'nilearn', 'lifelines', 'SimpleITK', 'captum', 'medmnist', 'torchvision')"
+    tell = f"\nprint('COST', needed, time.process_time() - needed, *[name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", needed + cell + tell], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    _, needs, adds, *loaded = done.stdout.splitlines()[-1].split()
+    assert not loaded, f"the set-up cell imports {loaded}"
+    assert float(adds) < float(needs)
 
 
 def test_the_set_up_cell_is_written_into_sources(tmp_path):
