@@ -196,7 +196,8 @@ def minutes_table(given: dict) -> str:
     rows.append(["together", f"{once['seconds']:.0f} s"])
     said = f"\n{once['processors']} processors (load {once['load']:g} while it ran), Python {once['python']}, {once['date']}; "
     said += f"{once['packages']} packages, {once['disk_gb']:.1f} GB on disk. In a new kernel, all of it warm, the opening cells take "
-    said += f"{once['warm_setup_seconds']:.1f} s ({once['warm_setup_cpu_seconds']:.1f} s of processor); the import of torch alone {once['warm_torch_seconds']:.1f} s.\n"
+    said += f"{once['warm_setup_seconds']:.1f} s ({once['warm_setup_cpu_seconds']:.1f} s of processor); "
+    said += f"the import of torch alone {once['warm_torch_seconds']:.1f} s.\n"
     return table(["step", "takes"], rows) + said
 
 
