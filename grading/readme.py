@@ -157,11 +157,9 @@ def reached_table(given: dict) -> str:
 
 
 def headlines(rows: list[Result], patterns: list[str]) -> list[Result]:
-    """The figures to show: those whose name fits a pattern, in the order of the patterns; without patterns the first ones that have an interval."""
-    if not patterns:
-        return [row for row in rows if row.low is not None][:SHOWN]
+    """The figures to show: those whose name fits a pattern, in the order of the patterns; if none does, the first ones that have an interval."""
     chosen = [row for pattern in patterns for row in rows if fnmatch.fnmatchcase(row.name, pattern)]
-    return list(dict.fromkeys(chosen))
+    return list(dict.fromkeys(chosen)) or [row for row in rows if row.low is not None][:SHOWN]
 
 
 def _figures(rows: list[Result]) -> str:
