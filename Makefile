@@ -50,8 +50,9 @@ grade: $(READY)  ## grade what was handed in: make grade LECTURE=04_classificati
 	$(BIN)/python -m grading autograde $(LECTURE) --course $(COURSE)
 	$(BIN)/python -m grading feedback $(LECTURE) --course $(COURSE)
 
-release: $(READY)  ## solutions/ -> notebooks/, and dist/: what students get, as a folder and an archive
+release: $(READY)  ## solutions/ -> notebooks/, README's tables, and dist/: what students get, as a folder and an archive
 	$(BIN)/python -m grading release
+	$(BIN)/python -m grading readme
 	$(BIN)/python -m grading distribute dist
 
 lock: $(READY)  ## pin the newest set that pyproject.toml allows, and write it for conda too

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from grading import house
 from grading.term import commands as of_a_term
 
 DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
@@ -24,7 +25,8 @@ EXAMPLES = """examples:
   python -m grading feedback 2 --course course
   python -m grading similar 2 --course course                       which submissions share code
   python -m grading grades --course course                          course grades, tables for Canvas and Moodle, a report
-  python -m grading results                                         the figures of recorded runs, for lecture 14
+  python -m grading results                                         the figures of recorded runs, for lecture 14 and README
+  python -m grading readme --check                                  are README's tables what records and tree give?
   python -m grading questionnaire feedback                          a class's course feedback, added up
   python -m grading challenge score --course course                 the project's challenge: new files of all teams
   python -m grading distribute dist                                 what students get, as a folder and an archive
@@ -65,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     site.add_argument("lectures", nargs="*", metavar="LECTURE", help="name, number or path of a lecture; all if none is given")
     _add_marking(command)
     of_a_term.add_parsers(command)
+    house.add_parsers(command)
     return top
 
 
@@ -106,11 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "bank":
             return _bank([source_path(options.lecture).stem] if options.lecture else lectures(), options)
-        alone = {"autograde": _autograde, "feedback": _feedback, "check": _check, "site": _site}
+        alone = {"autograde": _autograde, "feedback": _feedback, "check": _check, "site": _site, **of_a_term.COMMANDS, **house.COMMANDS}
         if options.command in alone:
             return alone[options.command](options)
-        if options.command in of_a_term.COMMANDS:
-            return of_a_term.COMMANDS[options.command](options)
         every = lectures() + (works() + tracks()) * (options.command == "release") + works() * (options.command == "course")
         wanted = [str(source_path(name)) for name in options.lectures] or every
         return {"release": _release, "check-source": _check_source, "run": _run, "course": _course}[options.command](wanted, options)

@@ -12,8 +12,10 @@ from pathlib import Path
 import nbformat
 from numpy import median
 
+from grading import measured
 from grading.classroom import autograde
 from grading.execute import usage
+from grading.readme import stale
 from grading.record import venv_on_path
 from grading.release import as_text, instructor_notebook, write_course
 from grading.sources import source_path
@@ -102,6 +104,7 @@ def main() -> None:
     parser.add_argument("--students", type=int, nargs="+", default=[32], metavar="N", help=text)
     parser.add_argument("--stock", type=int, default=32, metavar="N", help="submissions that stock autograde gets (default: 32; 0: none)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--record", action="store_true", help="take the rows into grading/measured.json, and write README's table anew")
     options = parser.parse_args()
     venv_on_path()
     for lecture in options.lectures:
@@ -111,6 +114,10 @@ def main() -> None:
             if theirs:
                 row["ratio"] = round(row["stock_seconds_each"] / row["seconds_each"], 1)
             print(json.dumps(row), flush=True)
+            if options.record and theirs:
+                measured.add_speed(row)
+    if options.record:
+        stale(write=True)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from grading import badges
 from grading.sources import NOTEBOOKS, SourceError, points_of, read_lecture, repository, source_path, tracks, works
 from grading.structure import opening_faults, track_faults
 
 CONFIG = Path(__file__).with_name("nbgrader_config.py")
-COLAB = "https://colab.research.google.com"
 
 
 def release(lectures: list[str], write: bool = True, folder: Path = NOTEBOOKS) -> Iterator[tuple[str, bool]]:
@@ -95,17 +95,9 @@ def instructor_notebook(lecture: str | Path) -> NotebookNode:
         raise SourceError(f"{path.name} can't be released:\n" + "\n".join(f"  - {fault}" for fault in wrong))
     title, setup = notebook.cells[0], notebook.cells[3]
     heading, _, rest = title.source.partition("\n")
-    title.source = f"{heading}\n\n{badge(path.stem)}\n{rest}" if badge(path.stem) else title.source
+    title.source = f"{heading}\n\n{badges.row(path.stem)}\n{rest}" if badges.row(path.stem) else title.source
     setup.source = setup.source.replace("REPOSITORY", repository())
     return notebook
-
-
-def badge(name: str) -> str:
-    """A link that opens the released notebook in Colab; '' if the repository is not where Colab can read it."""
-    host, _, place = repository().partition("github.com/")
-    if not place:
-        return ""
-    return f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({COLAB}/github/{place}/blob/main/notebooks/{name}.ipynb)"
 
 
 def _generate(course: Path, assignment: str) -> None:

@@ -5,11 +5,15 @@ What a lecture teaches stands in the lecture; only what would distract from it l
 
 from typing import Any
 
-__all__ = ["Run", "seed_everything", "start"]
+__all__ = ["Run", "complete", "seed_everything", "start"]
 
 
 def __getattr__(name: str) -> Any:
     """Names of `helpers.run`, which wants torch, when they are first used: `python -m helpers doctor` works without."""
+    if name == "complete":
+        from helpers import missing
+
+        return missing.complete
     if name in __all__:
         from helpers import run
 

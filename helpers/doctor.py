@@ -1,11 +1,13 @@
 """What works on this machine, in one screen, and how to mend the rest. It changes nothing and needs no torch to say that torch is missing."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
 import platform
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ OLDEST = (3, 11)
 MEMORY_GIB, DISK_GIB = 4.0, 3.0  # a lecture's budget; environment and data of the course
 SECONDS = 3.0  # to wait for the network
 NEEDED = {"torch": "2.6", "torchvision": "0.21", "monai": "1.5", "numpy": "2.0", "medmnist": "3.0.2", "nibabel": "5.3", "ipywidgets": "8.1"}
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # of control groups, version 2 and 1
 MARKS = {"ok": "ok  ", "note": "note", "mend": "MEND"}
 
 
@@ -69,12 +72,13 @@ def device() -> Finding:
 
 
 def memory() -> Finding:
-    total = _memory_gib()
+    total, whose = _memory_gib()
     if total is None:
         return Finding("note", "memory", "unknown on this system", f"a lecture takes at most {MEMORY_GIB:g} GiB")
+    found = f"{total:.1f} GiB{whose}"
     if total < MEMORY_GIB:
-        return Finding("note", "memory", f"{total:.1f} GiB", f'a lecture takes up to {MEMORY_GIB:g} GiB: close other programs, or set PROFILE = "ci"')
-    return Finding("ok", "memory", f"{total:.1f} GiB")
+        return Finding("note", "memory", found, f'a lecture takes up to {MEMORY_GIB:g} GiB: close other programs, or set PROFILE = "ci"')
+    return Finding("ok", "memory", found)
 
 
 def data() -> Finding:
@@ -116,9 +120,16 @@ def disk() -> Finding:
 
 
 def sandbox() -> Finding:
-    if platform.system() == "Linux" and shutil.which("bwrap"):
-        return Finding("ok", "sandbox", "bubblewrap is here: submissions can be graded on this machine")
-    return Finding("note", "sandbox", "no bubblewrap", "only who grades others needs it: Linux and `apt install bubblewrap`")
+    cure = "only who grades others needs it: Linux and `apt install bubblewrap`"
+    program = shutil.which("bwrap") if platform.system() == "Linux" else None
+    if not program:
+        return Finding("note", "sandbox", "no bubblewrap", cure)
+    tried = subprocess.run([program, "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, text=True, timeout=30)
+    if tried.returncode:
+        said = " ".join(tried.stderr.split())[:100]
+        cure = "only who grades others needs it: allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, or AppArmor's userns)"
+        return Finding("note", "sandbox", f"bubblewrap is here, but makes no jail: {said}", cure)
+    return Finding("ok", "sandbox", "bubblewrap makes a jail: submissions can be graded on this machine")
 
 
 def report(offline: bool = False) -> tuple[str, bool]:
@@ -145,11 +156,23 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("+")[0].split(".") if part.isdigit())
 
 
-def _memory_gib() -> float | None:
+def _memory_gib() -> tuple[float | None, str]:
+    """What this process may use, and whose word that is: a container's limit (as on Binder) counts, not the memory of its host."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        return None
+        try:
+            total = importlib.import_module("psutil").virtual_memory().total  # Windows; ipykernel brings it
+        except ImportError:
+            return None, ""
+    for limit in LIMITS:
+        try:
+            number = int(limit.read_text(encoding="ascii"))
+        except (OSError, ValueError):  # no such limit, or "max"
+            continue
+        if number < total:
+            return number / 2**30, ", the limit of this container"
+    return total / 2**30, ""
 
 
 def _answers(host: str) -> bool:

@@ -43,12 +43,35 @@ def test_what_is_missing_is_named_with_its_cure(monkeypatch, capsys):
 
 def test_what_is_old_small_or_full_is_a_note(monkeypatch):
     monkeypatch.setattr(doctor, "NEEDED", {"torch": "99.0"})
-    monkeypatch.setattr(doctor, "_memory_gib", lambda: 2.0)
+    monkeypatch.setattr(doctor, "_memory_gib", lambda: (2.0, ""))
     monkeypatch.setattr(shutil, "disk_usage", lambda _place: Usage(10, 9, 2**30))
     found = [doctor.packages(), doctor.memory(), doctor.disk()]
     assert [one.state for one in found] == ["note"] * 3
     assert "needs 99.0" in found[0].found and "ci" in found[1].todo and "DLMIA_DATA" in found[2].todo
     assert doctor._numbers("2.14.1+cpu") == (2, 14, 1) > doctor._numbers("2.6")
+
+
+def test_a_container_has_what_its_limit_says(monkeypatch, place):
+    (place / "memory.max").write_text("2147483648\n")
+    monkeypatch.setattr(doctor, "LIMITS", (place / "none", place / "memory.max"))
+    found = doctor.memory()
+    assert found.state == "note" and found.found == "2.0 GiB, the limit of this container" and "ci" in found.todo
+    (place / "memory.max").write_text("max\n")
+    assert "container" not in doctor.memory().found
+
+
+def test_a_jail_that_does_not_close_is_told(monkeypatch, place):
+    program = place / "bwrap"
+    program.write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(doctor.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(doctor.shutil, "which", lambda _name: str(program))
+    found = doctor.sandbox()
+    assert found.state == "note" and "Permission denied" in found.found and "user namespaces" in found.todo
+    program.write_text("#!/bin/sh\nexit 0\n")
+    assert doctor.sandbox().state == "ok"
+    monkeypatch.setattr(doctor.shutil, "which", lambda _name: None)
+    assert "apt install bubblewrap" in doctor.sandbox().todo
 
 
 def test_an_old_python_is_told(monkeypatch):

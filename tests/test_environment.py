@@ -5,6 +5,7 @@ import tomllib
 from importlib import metadata
 
 import yaml
+from packaging.requirements import Requirement
 
 from grading.environment import ENVIRONMENT, LOCK, ROOT, pins, render
 
@@ -13,6 +14,16 @@ def test_environment_yml_is_the_lock():
     assert ENVIRONMENT.read_text(encoding="utf-8") == render(LOCK.read_text(encoding="utf-8")), "run `make lock`"
     listed = yaml.safe_load(ENVIRONMENT.read_text(encoding="utf-8"))["dependencies"][-1]["pip"]
     assert listed[:-1] == pins(LOCK.read_text(encoding="utf-8"))
+
+
+def test_binder_builds_from_it():
+    """repo2docker reads environment.yml at the top, unless a folder of its own hides it, and stages the whole repository if pip is given a path."""
+    assert not [name for name in ("binder", ".binder") if (ROOT / name).exists()]
+    content = yaml.safe_load(ENVIRONMENT.read_text(encoding="utf-8"))
+    option, place = content["dependencies"][-1]["pip"][-1].split()
+    assert option == "--editable" and place == "." and content["name"]
+    pinned = {Requirement(pin).name for pin in pins(LOCK.read_text(encoding="utf-8"))}
+    assert {"jupyterlab", "ipykernel", "ipywidgets"} <= pinned, "what a notebook opens in on Binder"
 
 
 def test_every_locked_package_is_pinned_by_hash():
@@ -28,8 +39,6 @@ def test_the_lock_names_no_host():
 
 
 def test_every_dependency_is_locked_within_its_range():
-    from packaging.requirements import Requirement
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     locked = {}
@@ -43,8 +52,6 @@ def test_every_dependency_is_locked_within_its_range():
 
 
 def test_what_is_installed_is_what_is_locked():
-    from packaging.requirements import Requirement
-
     for pin in pins(LOCK.read_text(encoding="utf-8")):
         requirement = Requirement(pin)
         if requirement.marker is None or requirement.marker.evaluate():

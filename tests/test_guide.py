@@ -67,11 +67,14 @@ def test_the_guide_works_as_written_in_an_empty_directory(tmp_path):
 def test_the_worked_examples_of_adding_work_in_a_copy_of_the_repository(tmp_path):
     for folder in ("grading", "helpers", "solutions"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "tests" / "fixtures", tmp_path / "tests" / "fixtures")
-    for file in ("data_manifest.yaml", "pyproject.toml"):
+    for folder in ("fixtures", "attacks"):
+        shutil.copytree(ROOT / "tests" / folder, tmp_path / "tests" / folder)
+    for file in ("data_manifest.yaml", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / file, tmp_path / file)
-    (tmp_path / "notebooks").mkdir()
+    for folder in ("notebooks", "docs"):
+        (tmp_path / folder).mkdir()
     told = run_blocks(ADDING, tmp_path)
+    assert "| [16 " in (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "abdomen_mr" in told and "(300, 484)" in told
     released = (tmp_path / "notebooks" / "16_background.ipynb").read_text(encoding="utf-8")
     assert "Exercise 15.2b" in released and "HIDDEN" not in released and "background.std()" not in released

@@ -75,11 +75,15 @@ def test_your_own_figures_come_first_and_the_larger_run(tmp_path, monkeypatch):
 
 
 def test_the_command_says_what_is_missing(tmp_path, monkeypatch, capsys):
-    from grading import recorded
+    from grading import measured, readme, recorded
 
+    monkeypatch.setattr(measured, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(measured.take, "__defaults__", (tmp_path, None))
+    monkeypatch.setattr(readme, "stale", lambda write: [])
     monkeypatch.setattr(recorded.collect, "__defaults__", (tmp_path,))
     monkeypatch.setattr(recorded.write, "__defaults__", (tmp_path / "recorded.json",))
     assert cli.main(["results", "4"]) == 2 and "run lectures first" in capsys.readouterr().err
     run(tmp_path, "04_classification", [FIGURE])
     assert cli.main(["results"]) == 0
     assert "1 figures of 1 lectures" in capsys.readouterr().out and (tmp_path / "recorded.json").is_file()
+    assert list(measured.load()["runs"]) == ["04_classification"]

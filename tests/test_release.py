@@ -6,8 +6,9 @@ import re
 import nbformat
 import pytest
 
+from grading.badges import row
 from grading.exercises import exercises_of
-from grading.release import badge, release, released_text, write_course
+from grading.release import release, released_text, write_course
 from grading.sources import NOTEBOOKS, OPENING_CELL, SourceError, is_check, is_solution, lectures, read_lecture, repository, tags
 
 LECTURES = lectures()
@@ -77,7 +78,7 @@ def secrets(source):
 def test_opening_cells(lecture, texts):
     notebook = nbformat.reads(texts(lecture), as_version=4)
     title, card, parameters, setup = notebook.cells[:4]
-    assert re.match(r"# Lecture \d+ - ", title.source) and badge(lecture) in title.source
+    assert re.match(r"# Lecture \d+ - ", title.source) and row(lecture) in title.source
     assert card.source.startswith("## Data card")
     assert "parameters" in tags(parameters) and f'LECTURE = "{lecture}"' in parameters.source
     assert setup.source == OPENING_CELL.read_text(encoding="utf-8").strip().replace("REPOSITORY", repository())

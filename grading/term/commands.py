@@ -34,7 +34,7 @@ def add_parsers(command: Callable[..., argparse.ArgumentParser]) -> None:
     form.add_argument("--course", default="course", metavar="DIR", help="the course directory (default: course)")
     give = command("distribute", "Write what students get, without solutions, checks or grading: a folder and its archive.", many=False)
     give.add_argument("folder", nargs="?", default="dist", metavar="FOLDER", help="where (default: dist)")
-    figures = command("results", "Put the key figures of recorded runs into helpers/recorded.json, which lecture 14 reads.")
+    figures = command("results", "Take what recorded runs gave: ci's figures ship with helpers; README shows the others, times, memory.")
     figures.add_argument("--profile", default="ci", choices=["ci", "laptop", "gpu"], help="of the runs (default: ci)")
     asked = command("questionnaire", "Add up the course feedback that students exported: a table and a page, without names.", many=False)
     asked.add_argument("folder", metavar="DIR", help="holds the feedback-....json of a class")
@@ -151,6 +151,8 @@ def form(options: argparse.Namespace) -> int:
 
 
 def results(options: argparse.Namespace) -> int:
+    from grading import measured
+    from grading.readme import stale
     from grading.recorded import REVIEW, collect, write
     from grading.sources import lectures, source_path
 
@@ -158,9 +160,14 @@ def results(options: argparse.Namespace) -> int:
     found, notes = collect(wanted, options.profile)
     for note in notes:
         print(f"note: {note}")
-    changed = write(found, options.profile)
-    count = sum(len(rows) for rows in found.values())
-    print(f"{count} figures of {len(found)} lectures in helpers/recorded.json; new or changed: {', '.join(changed) or 'none'}.")
+    count = f"{sum(len(rows) for rows in found.values())} figures of {len(found)} lectures"
+    if options.profile == "ci":
+        changed = write(found, options.profile)
+        print(f"{count} in helpers/recorded.json; new or changed: {', '.join(changed) or 'none'}.")
+    else:
+        print(f"{count} in grading/measured.json.")
+    measured.take(list(found) if options.lectures else [*found, REVIEW], options.profile)
+    stale(write=True)
     return 1 if options.lectures and notes else 0
 
 
