@@ -77,7 +77,8 @@ def small_site(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sources.syllabus()["lectures"], "98_made_up", MADE_UP_POINTS)
         record(folder / "runs", executed(FIXTURES / "98_made_up.py"))
-        yield Site(folder / "site", build(folder / "site", [str(FIXTURES / "98_made_up.py")], folder / "runs"))
+        site = Site(folder / "site", build(folder / "site", [str(FIXTURES / "98_made_up.py")], folder / "runs"))
+    return site  # other tests must not meet the made-up lecture in the syllabus
 
 
 @pytest.fixture(scope="module")

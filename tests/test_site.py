@@ -21,7 +21,7 @@ def text(path):
     return " ".join(html.unescape(re.sub(r"<[^>]*>", "", path.read_text(encoding="utf-8"))).split())
 
 
-def test_no_page_holds_what_students_must_not_see(small_site):
+def test_no_page_holds_what_students_must_not_see(small_site, made_up):
     source = instructor_notebook(MADE_UP)
     hidden = hidden_lines(source, nbformat.reads(released_text(MADE_UP), as_version=4))
     assert len(hidden) > 12 and any("secret_reference_step" in line for line in hidden) and any("secret_model_answer" in line for line in hidden)

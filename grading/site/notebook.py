@@ -11,8 +11,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from grading import badges
 from grading.exercises import HEADING
-from grading.release import as_text, badge, instructor_notebook, released_text
+from grading.release import as_text, instructor_notebook, released_text
 from grading.sources import RUNS, SourceError, grade_id, source_path, tags, works
 
 PROFILES = ("laptop", "ci")  # the run that is shown, if both are recorded
@@ -140,11 +141,11 @@ def _targets(text: str) -> str:
 
 
 def _opening(text: str, name: str, run: dict | None, stale: int, runs_whole: bool) -> str:
-    """The title cell: links instead of the badge, and a sentence that says where the outputs come from."""
+    """The title cell: links instead of the badges, and a sentence that says where the outputs come from."""
     heading, _, rest = text.partition("\n")
-    colab = re.search(r"\]\((https://colab[^)]+)\)\s*$", badge(name))
+    opens = [f"[{text}]({address})" for text, address in re.findall(r"\[!\[([^\]]+)\]\([^)]+\)\]\(([^)]+)\)", badges.row(name))]
     rest = re.sub(r"^\s*\[!\[[^\n]*\n", "\n", rest, count=1)
-    links = f"{{download}}`The notebook <../files/{name}.ipynb>`" + (f" - [open it in Colab]({colab[1]})" if colab else "")
+    links = " - ".join([f"{{download}}`The notebook <../files/{name}.ipynb>`", *opens])
     said = "" if run or not runs_whole else "No run of it is recorded here, so it stands without outputs: run it to see them."
     if run:
         said = f"Outputs are those of a recorded run in profile `{run['profile']}` ({run['cpu_seconds']:.0f} s of processor). "
