@@ -377,9 +377,9 @@ print(f"one message: {message / 1e3:.1f} kB, of which the numbers {4 * len(pack(
 pd.DataFrame(budget, columns=["alpha", "steps a round", "rounds", "MB in all", "validation AUC", "test AUC"]).set_index(["alpha", "steps a round"]).round(3)
 
 # %% [markdown]
-# Rounds can get too rare. With unequal hospitals, 32 steps are enough to learn one's own class by heart, and a few averages of five such models are hardly a model: compare the last row of the table with the one above it. With alike hospitals that split comes much closer, for a thirtieth of the bytes. So the number of local steps is no constant of nature: it is chosen by how different the hospitals are, on validation.
+# Rounds can get too rare. On the real films with unequal hospitals (profile `laptop`), 32 steps are enough for a hospital to walk far towards its own class, and a few averages of five such models are no better than chance: compare the last row of the table with the one above it. On the stand-in the loss is smaller. With alike hospitals nothing is lost, for a thirtieth of the bytes. So the number of local steps is no constant of nature: it is chosen by how different the hospitals are, on validation.
 #
-# Look also at equal bytes, straight up from one point of the axis. There the many-step lines have done more *work*. With alike hospitals that pays at once; with unequal ones it depends, and on the real films one step a round may be ahead. Each line is one run: small differences are luck.
+# Look also at equal bytes, straight up from one point of the axis. There the many-step lines have done more *work*. With alike hospitals that pays at once; with unequal ones it depends, and a line that is behind early may be ahead at the end. Each line is one run: small differences are luck.
 #
 # A small network makes small messages. ResNet-50 has 25.6 million weights: 102 MB a message, 1 GB a round for five hospitals. 100 rounds are 100 GB, much more than the films (2400 films of 28 x 28 bytes are 1.9 MB; in clinical resolution a few GB). That weights are *less* than data is not why one federates.
 #
