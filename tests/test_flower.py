@@ -31,7 +31,7 @@ def test_flower_gives_the_weights_of_fedavg_by_hand():
         assert torch.isfinite(given["pack"](by_hand)).all()
         return
     by_flower = given["flower_rounds"](sites, 2, 3, 0.02, 0)
-    assert torch.allclose(given["pack"](by_flower), given["pack"](by_hand), atol=1e-4)
+    assert torch.allclose(given["pack"](by_flower), given["pack"](by_hand), atol=1e-3)
 
 
 def test_without_flower_the_lecture_says_how_to_get_it(capsys, monkeypatch):
