@@ -1,0 +1,10 @@
+# expect: amplitude-mix-input: must raise a ValueError
+def mix_amplitude(image: np.ndarray, other: np.ndarray, share: float, radius: int) -> np.ndarray:
+    image, other = np.asarray(image, dtype=float), np.asarray(other, dtype=float)
+    spectrum = np.fft.fft2(image)
+    u, v = np.fft.fftfreq(image.shape[0]) * image.shape[0], np.fft.fftfreq(image.shape[1]) * image.shape[1]
+    u, v = np.rint(u), np.rint(v)
+    low = np.maximum(np.abs(u)[:, None], np.abs(v)[None]) <= radius
+    amplitude = np.abs(spectrum)
+    amplitude = np.where(low, (1 - share) * amplitude + share * other, amplitude)
+    return np.fft.ifft2(amplitude * np.exp(1j * np.angle(spectrum))).real

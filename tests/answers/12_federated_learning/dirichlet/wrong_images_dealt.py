@@ -1,0 +1,12 @@
+# expect: dirichlet-patients: deal patients, not images
+def dirichlet_split(labels: np.ndarray, patients: np.ndarray, hospitals: int, alpha: float, seed: int) -> list[np.ndarray]:
+    if not alpha > 0 or hospitals < 1 or len(labels) != len(patients):
+        raise ValueError("alpha must be positive, there must be a hospital, and each image needs a label and a patient")
+    rng = np.random.default_rng(seed)
+    names, who = np.arange(len(labels)), np.arange(len(labels))
+    kind = np.array([labels[who == number].max() for number in range(len(names))])
+    home = np.zeros(len(names), dtype=int)
+    for one in np.unique(kind):
+        shares = rng.dirichlet([alpha] * hospitals)
+        home[kind == one] = rng.choice(hospitals, size=(kind == one).sum(), p=shares)
+    return [np.flatnonzero(home[who] == number) for number in range(hospitals)]

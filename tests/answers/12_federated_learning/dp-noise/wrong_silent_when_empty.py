@@ -1,0 +1,7 @@
+# expect: dp-noise-scale: an empty batch must send noise
+def private_step(clipped: np.ndarray, clip: float, noise_multiplier: float, expected: float, z: np.ndarray) -> np.ndarray:
+    if not clip > 0 or not noise_multiplier >= 0 or not expected > 0 or (np.sqrt((clipped**2).sum(1)) > clip * 1.0001).any():
+        raise ValueError("input")
+    if len(clipped) == 0:
+        return np.zeros_like(z)
+    return (clipped.sum(0) + noise_multiplier * clip * z) / expected

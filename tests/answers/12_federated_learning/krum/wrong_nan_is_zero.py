@@ -1,0 +1,11 @@
+# expect: krum-input: infinitely far from all
+def krum(updates: np.ndarray, f: int) -> int:
+    k, broken = len(updates), ~np.isfinite(updates).all(1)
+    if f < 0 or k < 2 * f + 3 or broken.sum() > f:
+        raise ValueError("too few")
+    updates = np.nan_to_num(updates)
+    score = []
+    for i in range(k):
+        distances = sorted(np.inf if False else float(((updates[i] - updates[j]) ** 2).sum()) for j in range(k) if j != i)
+        score.append(sum(distances[: k - f - 2]))
+    return score.index(min(score))

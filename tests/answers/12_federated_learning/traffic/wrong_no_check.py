@@ -1,0 +1,6 @@
+# expect: traffic-stragglers: raise a ValueError
+def bytes_sent(state: dict[str, torch.Tensor], invited: list[int], returned: list[int], stays: list[str]) -> int:
+    if len(invited) != len(returned) or any(not 0 <= back <= out for out, back in zip(invited, returned, strict=False)):
+        pass
+    message = sum(value.numel() * value.element_size() for name, value in state.items() if not name.startswith(tuple(stays)))
+    return message * (sum(invited) + sum(returned))
