@@ -277,6 +277,7 @@ show_patients([int(np.flatnonzero((shown["findings"][:, :2].sum(1) == k) & (show
 # **Predict before you run.** Film and report both have their own part and share the consolidation. The table stands alone, and its numbers are noisy. Which comes closest to its ceiling? And a logistic regression on the table: does the network beat it?
 
 # %% tags=["demo"]
+import functools
 import re
 
 import torch.nn.functional as F
@@ -486,7 +487,7 @@ assert min(draws[0] - draws[1:].std() * 3 for draws in single_draws.values()) > 
 def ecg(irregular: bool, rng: np.random.Generator, seconds: float = 6.0, rate: float = 500.0) -> np.ndarray:
     """An ECG-like trace in mV, 80 beats a minute on average: each beat a sum of Gaussian waves, with P waves only when it is regular."""
     interval = rng.gamma(12, 0.75 / 12, 30) if irregular else rng.normal(0.75, 0.015, 30)
-    beats, t = 0.3 + np.cumsum(interval * 0.75 / interval.mean()), np.arange(0, seconds, 1 / rate)
+    beats, t = -0.4 + np.cumsum(interval * 0.75 / interval.mean()), np.arange(0, seconds, 1 / rate)
     waves = [(0.0, 1.0, 0.012), (-0.03, -0.15, 0.01), (0.03, -0.2, 0.012), (0.25, 0.25, 0.05)] + ([] if irregular else [(-0.16, 0.12, 0.025)])
     trace = sum(height * np.exp(-((t[:, None] - beats - delay) ** 2) / (2 * width**2)).sum(1) for delay, height, width in waves)
     return trace + 0.015 * rng.standard_normal(len(t))
@@ -879,6 +880,26 @@ show.figure(fig, alt="Left: film against report along the first canonical direct
 
 # %% [markdown]
 # ## 12.2 Multimodal information fusion
+#
+# Film and labs of a patient lie on your desk, and the intensive care unit has one bed. *Where* in the computation should the sources meet? As early as possible, so that the model sees everything at once? Or as late as possible, so that each expert finishes its own work first? Write $h_m \in \mathbb{R}^{d}$ for the vector that the encoder of modality $m$ makes, $m = 1, \ldots, M$.
+#
+# | way | what is fused | formula | can it use products across modalities? |
+# |---|---|---|---|
+# | **early** | features | $f([h_1; \ldots; h_M])$ | if $f$ is not linear |
+# | **joint** | features, with the encoders trained through the fusion | the same, end to end | if $f$ is not linear |
+# | **late** | predictions | $\frac{1}{M} \sum_m \sigma(z_m / T_m)$ | no |
+# | **gated** | features, weighted for each patient | $f(\sum_m g_m \odot h_m)$ with gates $g$ from all $h$ | yes, by the gates |
+# | **cross-attention** | tokens of one look at tokens of another | $f(h_1 + \mathrm{attention}(h_1, \text{tokens of } 2), \ldots)$ | yes, by the weights |
+# | **tensor** | all products | $w^\top\,\mathrm{vec}\big([h_1; 1] \otimes \cdots \otimes [h_M; 1]\big)$ | yes, by construction |
+#
+# (Some authors call both of the first two "early", others keep "early" for features that are frozen before they meet. We follow Huang and others, 2020: frozen features are early fusion, end-to-end training is joint fusion.)
+#
+# You build each of them once by hand. Then all of them meet on the cohort, with one budget, against the best single modality.
+#
+# ### Early fusion
+#
+# Put a patient's features side by side: 512 from the film, in the hundreds, and one lactate, about 2 mmol/L. Train a linear layer with weight decay on that. The lactate would need a large weight, which decay forbids, and the film has 512 chances to explain the training patients by accident. Nobody decided that labs matter little. The units did. So before anything meets, each modality is
+# standardised on its own, and each gets the same total length.
 
 # %% [markdown]
 # ### Exercise 12.2a - early fusion, each modality on its own scale
@@ -982,6 +1003,12 @@ fused = np.asarray(early_fusion([known.copy()], [new.copy()]), float)
 expected = (new - np.nanmean(known, 0)) / np.nanstd(known, 0) / np.sqrt(6)
 assert np.allclose(fused, np.where(np.isnan(new), 0, expected)), "with gaps in training and in the new patients the vector is off"
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Late fusion
+#
+# Each modality gets its own model, each model gives a logit $z_m$, and the probabilities are averaged. This is the sturdiest way: models can be trained on different patients, one can be replaced without the others, and a missing modality is simply left out. Its weak point is **loudness**. A network that overfits is too sure of itself, so its logits are too large. Averaged as they are, logits let the loudest model win, and not the one that knows
+# most. Its own AUC doesn't show it, since scaling changes no ranking. So each is calibrated first, by one temperature $T_m$ on validation patients (Guo and others, 2017).
 
 # %% [markdown]
 # ### Exercise 12.2b - late fusion, calibrated first
@@ -1101,6 +1128,53 @@ assert np.allclose(np.asarray(probability, float), expected, atol=5e-3), "with g
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# **Predict before you run.** Below, the film model's logits are multiplied by a factor, as an overconfident network would do. Its own AUC stays. What happens to the fused AUC when the logits are averaged, when the probabilities are averaged, and when each model is calibrated first? Move the slider.
+
+# %% tags=["demo"]
+from scipy.special import expit
+
+
+def calibrated(z_val: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Logits (k,) at the temperature that fits validation: a logistic regression with one slope and no intercept."""
+    unit = np.abs(z_val).mean()
+    slope = LogisticRegression(C=1e6, fit_intercept=False).fit(z_val[:, None] / unit, y).coef_[0, 0] / unit
+    return slope * z
+
+
+def late_areas(factor: float) -> dict[str, float]:
+    """Fused validation AUC of three ways to average, with the film's logits louder by a factor; first seed, calibrated on one half and measured on the other."""
+    y, half = people["val"]["y"], np.arange(n_val) % 2 == 0
+    z = np.stack([val_logits[m][0] * (factor if m == "film" else 1.0) for m in MODALITIES])
+    calm = np.stack([calibrated(one[half], y[half], one[~half]) for one in z])
+    ways = {"logits averaged": z[:, ~half].mean(0), "probabilities averaged": expit(z[:, ~half]).mean(0), "calibrated, then averaged": expit(calm).mean(0)}
+    return {name: float(roc_auc_score(y[~half], score)) for name, score in ways.items()}
+
+
+LOUDNESS = np.geomspace(0.25, 32, 15)
+loud_curves = {name: [late_areas(f)[name] for f in LOUDNESS] for name in late_areas(1.0)}
+
+
+def draw_loudness(log2_factor: int) -> plt.Figure:
+    fig, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    for number, ((name, values), mark) in enumerate(zip(loud_curves.items(), "osD", strict=True)):
+        ax.plot(LOUDNESS, values, marker=mark, color=show.PALETTE[number], markersize=4, label=name)
+        ax.plot(2.0**log2_factor, late_areas(2.0**log2_factor)[name], mark, color=show.PALETTE[number], markersize=10, markeredgecolor="black")
+    ax.axvline(2.0**log2_factor, color="0.7", linewidth=0.8)
+    ax.set(xscale="log", xlabel="factor on the film's logits", ylabel="fused AUC, validation")
+    ax.legend(fontsize=8)
+    return fig
+
+
+show.explore(draw_loudness, alt="Fused AUC against a factor on the film model's logits. Averaged logits get worse as the film gets louder; averaged probabilities get worse more slowly; calibrated first, the AUC does not change.", log2_factor=(-2, 5, 1))
+
+# %% [markdown]
+# Calibrated first, the factor has no effect: the temperature takes it out again. Without calibration a louder film turns the fused score, step by step, into the film's score alone.
+#
+# ### Gated fusion
+#
+# A fixed average trusts the film of every patient alike, the sharp one and the blurred one. A **gate** is a weight that the network computes for each patient from all the vectors (Arevalo and others, 2017). A softmax keeps the weights positive with the sum 1, and a mask takes out what is not there: the weights of the others then grow, so that the fused vector keeps its scale.
+
+# %% [markdown]
 # ### Exercise 12.2c - gated fusion with a mask
 #
 # Difficulty 3 of 5 - 4 points - about 15 minutes - *after it a modality that is not there gets no vote, and leaves no nan*
@@ -1203,6 +1277,11 @@ assert torch.allclose(o_g[0], torch.zeros(2)), "without any modality the vector 
 o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(torch.full((2, 3, 4), float("nan")), torch.randn(2, 3, generator=torch.Generator().manual_seed(1337)), torch.zeros(2, 3, dtype=torch.bool)))
 assert torch.equal(o_g, torch.zeros(2, 4)) and torch.equal(w_g, torch.zeros(2, 3)), "a whole batch without modalities should give zeros"
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Cross-attention
+#
+# Averages forget *where*. A report says "consolidation in the left lung", and the film has sixteen fields. With cross-attention each field asks all words, takes what fits, and goes on as a better informed field.
 
 # %% [markdown]
 # ### Exercise 12.2d - cross-attention from the film to the report
@@ -1321,6 +1400,15 @@ assert torch.allclose(o_x, film_x) and torch.equal(a_x, torch.zeros(2, 3, 2, dty
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# ### Tensor fusion
+#
+# Some facts lie in no modality alone. A clear film is good news, and breathlessness with a clear film is bad news: think of a clot. Such a fact is a *product* of two features. The **outer product** of the vectors holds all such products. With a 1 appended to each vector it also holds every single feature and every pair, so nothing is lost:
+#
+# $$[h_1; 1] \otimes [h_2; 1] \ni\; h_{1i}\,h_{2j},\quad h_{1i},\quad h_{2j},\quad 1$$
+#
+# The price is the size, $\prod_m (d_m + 1)$. Three vectors of 24 give 15 625 numbers, and so the vectors are squeezed first.
+
+# %% [markdown]
 # ### Exercise 12.2e - tensor fusion
 #
 # Difficulty 3 of 5 - 4 points - about 15 minutes - *after it every product of every feature across modalities is there, and each feature alone as well*
@@ -1406,4 +1494,222 @@ for bad_t in ([torch.ones(1, 2), torch.ones(4, 2)], [torch.ones(2, 2), torch.one
         continue
     raise AssertionError("one patient's vector must not be broadcast to others: raise a ValueError")
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### All of them on one cohort
+#
+# Now the ways meet. Encoders, optimiser, steps and patients are the same for all, each way tries two settings on validation, and the test patients are asked once. "Early" is a logistic regression on the frozen features of the single networks, "late" averages their calibrated probabilities, and both exist once for each seed. "Late, weighted" learns three weights on validation patients. The others are trained end to end. The question is never "which
+# is largest". It is: *how much better than the best single modality, on the same patients, and how sure is that?*
+#
+# **Predict before you run.** The parts of the log-odds are planted as a *sum*. Does that favour the simple ways or the powerful ones? Order early, late, joint, gated, cross-attention and tensor fusion before you look.
+
+# %% tags=["demo"]
+class Joint(Encoders):
+    """Vectors side by side, then a hidden layer."""
+
+    def __init__(self, modalities: tuple[str, ...] = MODALITIES, width: int | None = None) -> None:
+        super().__init__(modalities)
+        self.head = nn.Sequential(nn.Linear(width or len(modalities) * WIDTH, WIDTH), nn.ReLU(), nn.Dropout(0.3), nn.Linear(WIDTH, 1))
+
+    def forward(self, batch: list[torch.Tensor]) -> torch.Tensor:
+        return self.head(torch.cat(self.parts(batch)[1], dim=1))[:, 0]
+
+
+class Gated(Joint):
+    """A weighted sum of the vectors; every feature has its own gate over the modalities."""
+
+    def __init__(self, modalities: tuple[str, ...] = MODALITIES) -> None:
+        super().__init__(modalities, WIDTH)
+        self.gate = nn.Linear(len(modalities) * WIDTH, len(modalities) * WIDTH)
+
+    def forward(self, batch: list[torch.Tensor]) -> torch.Tensor:
+        h = torch.stack(self.parts(batch)[1], dim=1)
+        gates = torch.softmax(self.gate(h.flatten(1)).view_as(h), dim=1)
+        return self.head((gates * h).sum(1) * len(self.modalities))[:, 0]
+
+
+class Cross(Joint):
+    """In a ring: the film's vector asks the words, the report's the table, the table's the fields of the film."""
+
+    def __init__(self, modalities: tuple[str, ...] = MODALITIES) -> None:
+        super().__init__(modalities)
+        self.ask = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
+
+    def forward(self, batch: list[torch.Tensor]) -> torch.Tensor:
+        found, h = self.parts(batch)
+        informed = []
+        for number, vector in enumerate(h):
+            tokens, nothing, _ = found[(number + 1) % len(h)]
+            informed.append(vector + self.ask(vector[:, None], tokens, tokens, key_padding_mask=nothing, need_weights=False)[0][:, 0])
+        return self.head(torch.cat(informed, dim=1))[:, 0]
+
+
+class Tensor(Encoders):
+    """All products of squeezed vectors with an appended 1, then one linear layer: no hidden layer is needed for products."""
+
+    def __init__(self, modalities: tuple[str, ...] = MODALITIES, small: int = 6) -> None:
+        super().__init__(modalities)
+        self.squeeze = nn.ModuleList(nn.Linear(WIDTH, small) for _ in modalities)
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear((small + 1) ** len(modalities), 1))
+
+    def forward(self, batch: list[torch.Tensor]) -> torch.Tensor:
+        few = [F.pad(squeeze(vector), (0, 1), value=1.0) for squeeze, vector in zip(self.squeeze, self.parts(batch)[1], strict=True)]
+        product = functools.reduce(lambda a, b: torch.einsum("bi,bj->bij", a, b).flatten(1), few)
+        return self.head(product)[:, 0]
+
+# %% tags=["demo"]
+from sklearn.preprocessing import StandardScaler
+
+FUSIONS = {"joint": Joint, "gated": Gated, "cross-attention": Cross, "tensor": Tensor}
+fused_nets, fused_lr = {}, {}
+for name, make in FUSIONS.items():
+    fused_nets[name], fused_lr[name] = tuned(make)
+scores = {part: {name: np.stack([logits_of(net, inputs[part]) for net in nets]) for name, nets in fused_nets.items()} for part in ("val", "test")}
+
+
+@torch.no_grad()
+def frozen(part: str, seed: int) -> np.ndarray:
+    """(n, 3 WIDTH) what the single networks of one seed hold of each patient; each network has normalised its own vector already."""
+    return np.hstack([singles[m][seed].parts(inputs[part])[1][0].numpy() for m in MODALITIES])
+
+
+val_y = people["val"]["y"]
+for part in scores.values():
+    part |= {"early": [], "late": [], "late, weighted": []}
+for k in range(SEEDS):
+    scaler = StandardScaler().fit(frozen("train", k))
+    x = {part: scaler.transform(frozen(part, k)) for part in inputs}
+    tries = [LogisticRegression(C=c, max_iter=500).fit(x["train"], people["train"]["y"]) for c in (1e-3, 1e-1)]
+    early = max(tries, key=lambda one: roc_auc_score(val_y, one.decision_function(x["val"])))
+    z = {"val": np.stack([val_logits[m][k] for m in MODALITIES], axis=1), "test": np.stack([test_logits[m][k] for m in MODALITIES], axis=1)}
+    weighted = LogisticRegression().fit(z["val"], val_y)
+    for part in scores:
+        scores[part]["early"].append(early.decision_function(x[part]))
+        scores[part]["late"].append(np.mean([expit(calibrated(z["val"][:, j], val_y, z[part][:, j])) for j in range(3)], axis=0))
+        scores[part]["late, weighted"].append(weighted.decision_function(z[part]))
+
+# %% tags=["demo"]
+fusion_draws = {name: area_draws(test_y, np.stack(one)) for name, one in scores["test"].items()}
+WAYS = ("early", "late", "late, weighted", "joint", "gated", "cross-attention", "tensor")
+over_single = {name: with_interval(fusion_draws[name] - single_draws[best_single]) for name in WAYS}
+print(f"the best single modality on validation is the {best_single}: test AUC {single_draws[best_single][0]:.3f}; ceiling of all {ceiling['all']:.3f}; who says the prevalence to everybody gets 0.500")
+print(f"{'way':18s} {'AUC':>6s} {'95 % of patients':>18s} {'sd of seeds':>12s} {'over the ' + best_single:>18s} {'paired 95 %':>18s}")
+for name in WAYS:
+    value, low, high = with_interval(fusion_draws[name])
+    gain, below, above = over_single[name]
+    spread = np.std([roc_auc_score(test_y, one) for one in scores["test"][name]], ddof=1)
+    print(f"{name:18s} {value:6.3f} {f'[{low:.3f}, {high:.3f}]':>18s} {spread:12.3f} {gain:+18.3f} {f'[{below:+.3f}, {above:+.3f}]':>18s}")
+favourite = max(WAYS, key=lambda name: area_draws(val_y, np.stack(scores["val"][name]), 1)[0])
+rival = max((name for name in WAYS if name != favourite), key=lambda name: fusion_draws[name][0])
+print("validation's choice among the ways: {}; over {}, the best of the others on the test patients: {:+.3f} [{:+.3f}, {:+.3f}]".format(favourite, rival, *with_interval(fusion_draws[favourite] - fusion_draws[rival])))
+gains = fusion_draws[favourite] - single_draws[best_single]
+assert gains[0] > 3 * gains[1:].std(), "validation's fusion should beat the best single modality by three standard deviations of the paired difference"
+
+# %% tags=["demo"]
+fig, ax = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
+for row, name in enumerate((*MODALITIES, *WAYS)):
+    value, low, high = with_interval({**single_draws, **fusion_draws}[name])
+    fused, each = name in WAYS, scores["test"].get(name, test_logits.get(name))
+    colour = show.PALETTE[2 if fused else 0]
+    ax.plot([low, high], [row, row], color=colour, linewidth=2)
+    ax.plot([roc_auc_score(test_y, one) for one in each], np.full(len(each), row + 0.25), "|", color="0.3", markersize=6)
+    ax.plot(value, row, "D" if fused else "o", color=colour, label={0: "one modality", 3: "fused"}.get(row))
+    if not fused:
+        ax.plot(ceiling[name], row, "D", color=show.PALETTE[1], markerfacecolor="none", markersize=8, label="ceiling" if row == 0 else None)
+ax.axvline(ceiling["all"], color=show.PALETTE[1], linestyle="--", linewidth=1)
+ax.text(ceiling["all"] - 0.003, 1, "ceiling of all", rotation=90, ha="right", va="center", fontsize=8)
+ax.set(yticks=range(3 + len(WAYS)), yticklabels=[*MODALITIES, *WAYS], xlabel="test AUC, 95 % interval over patients; small strokes: single seeds")
+ax.invert_yaxis()
+ax.legend(fontsize=8, loc="lower left")
+show.figure(fig, alt="Test AUC with intervals: three single modalities as circles, seven ways of fusion as filled diamonds to their right. The ways of fusion overlap with each other; all lie above the single modalities and below the dashed ceiling.")
+
+# %% [markdown]
+# Read the last two columns first. They are *paired*: the same resampled patients for both models, so that what makes some patients hard for everybody drops out. The intervals of two AUCs may overlap while the interval of their difference excludes 0.
+#
+# Between the ways themselves the intervals are wide against the differences. With this many patients, an order of the ways is mostly an order of luck, and the line below the table says what is left of the lead of validation's choice. That is the common case in the literature, too: *that* you fuse matters more than *how*, as long as the truth is close to a sum. The late ways come with a practical advantage and a price. They can be trained on patients who lack
+# modalities, and they can't see products.
+#
+# ### Which modality does a fused model use?
+#
+# A fused model may lean on one source and ignore the rest. A test that needs no gradient: give each test patient *somebody else's* film and leave report and labs. What the AUC loses is what this model took from the film. It is a statement about the model, not about the film: a shared part can be read in the report as well.
+#
+# **Predict before you run.** The shared part can be read in film and report. Will shuffling the film cost more or less than the film's own part is worth?
+
+# %% tags=["demo"]
+def shuffled_areas(nets: list[nn.Module], modality: str) -> np.ndarray:
+    """Bootstrap AUCs of networks whose test patients got another patient's data of one modality."""
+    x, order = list(inputs["test"]), torch.randperm(n_test, generator=torch.Generator().manual_seed(SEED))
+    x[MODALITIES.index(modality)] = x[MODALITIES.index(modality)][order]
+    return area_draws(test_y, np.stack([logits_of(net, x) for net in nets]))
+
+
+lost = {name: {m: with_interval(fusion_draws[name] - shuffled_areas(nets, m)) for m in MODALITIES} for name, nets in fused_nets.items()}
+fig, ax = plt.subplots(figsize=(7.5, 2.8), layout="constrained")
+for column, m in enumerate(MODALITIES):
+    for row, name in enumerate(lost):
+        value, low, high = lost[name][m]
+        place = row + 0.22 * (column - 1)
+        ax.plot([low, high], [place, place], color=show.PALETTE[column], linewidth=2)
+        ax.plot(value, place, "os^"[column], color=show.PALETTE[column], label=f"{m} of another patient" if row == 0 else None)
+ax.axvline(0, color="0.6", linewidth=0.8)
+ax.set(yticks=range(len(lost)), yticklabels=lost, xlabel="AUC lost, paired 95 % interval over patients")
+ax.invert_yaxis()
+ax.legend(fontsize=8)
+show.figure(fig, alt="AUC lost by four fused networks when film, report or table come from another patient. All three cost something in each network.")
+
+# %% [markdown]
+# ### When no average can win
+#
+# So far the truth was a sum. Now plant a product. The question is no longer how ill the patient is, but whether film and numbers *fit*: a clear film with alarming vital signs (a clot?), or a large opacity in somebody who feels well (an old scar? a tumour?). Both go to CT. With $s = \pm 1$ for an opaque or clear film and $t$ for the severity in the table,
+#
+# $$\log\frac{p(y = 1)}{p(y = 0)} = -2.5\; s\, t$$
+#
+# Half of the films are opaque, and $t$ is symmetric around 0. So $p(y = 1 \mid \text{film}) = \frac12$ for *every* film, and the same holds for every table: whatever one modality says, it says nothing. Late fusion averages two numbers that carry no information, however well they are calibrated. The ceiling of both together is far above.
+#
+# **Predict before you run.** Late fusion must fail. Of joint, cross-attention and tensor fusion, which finds the product most surely with the same number of steps?
+
+# %% tags=["demo"]
+PRODUCT = {"weights": dict.fromkeys(SHARES, 0.0) | {"interaction": -2.5}, "intercept": 0.0, "consolidation": 0.5}
+PAIR, xor_steps, xor_seeds = ("film", "table"), run.pick(ci=140, laptop=400), run.pick(ci=2, laptop=3)
+xor_people = {name: cohort(n, SEED + 20 + k, **PRODUCT) for k, (name, n) in enumerate((("train", n_train), ("val", n_val), ("test", n_test)))}
+xor_x = {name: reader(part) for name, part in xor_people.items()}  # the scales of the first cohort: units are the same
+xor_train_y, xor_y = torch.from_numpy(xor_people["train"]["y"]).float(), xor_people["test"]["y"]
+XOR_WAYS = {"film": lambda: Single("film"), "table": lambda: Single("table"), "joint": lambda: Joint(PAIR), "cross-attention": lambda: Cross(PAIR), "tensor": lambda: Tensor(PAIR)}
+xor_nets = {name: [fit_model(make, xor_x["train"], xor_train_y, 1.2e-2, SEED + k, xor_steps) for k in range(xor_seeds)] for name, make in XOR_WAYS.items()}
+xor_z = {part: {name: np.stack([logits_of(net, xor_x[part]) for net in nets]) for name, nets in xor_nets.items()} for part in ("val", "test")}
+xor_z["test"]["late"] = np.stack([np.mean([expit(calibrated(xor_z["val"][m][k], xor_people["val"]["y"], xor_z["test"][m][k])) for m in PAIR], axis=0) for k in range(xor_seeds)])
+xor_draws = {name: area_draws(xor_y, xor_z["test"][name]) for name in ("film", "table", "late", "joint", "cross-attention", "tensor")}
+xor_ceiling = float(roc_auc_score(xor_y, xor_people["test"]["latent"].sum(1)))
+for name, draws in xor_draws.items():
+    each = " ".join(f"{roc_auc_score(xor_y, one):.3f}" for one in xor_z["test"][name])
+    print("{:16s} AUC {:.3f} [{:.3f}, {:.3f}]   seeds {}".format(name, *with_interval(draws), each))
+print(f"ceiling          AUC {xor_ceiling:.3f}, with severity and opacity read without error")
+won = xor_draws["tensor"] - xor_draws["late"]
+assert won[0] > 3 * won[1:].std() and abs(xor_draws["late"][0] - 0.5) < 0.06, "late fusion should be near chance here, and tensor fusion above it by three standard deviations"
+
+# %% tags=["demo"]
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained", sharey=True)
+severity, opaque = xor_people["test"]["latent"][:, 4] / -2.5, xor_people["test"]["findings"][:, 0] == 1
+severity = severity * np.where(opaque, 1, -1)
+bins = np.linspace(-2.25, 2.25, 10)
+for ax, name in zip(axes, ("late", "tensor"), strict=True):
+    p = xor_z["test"][name][0] if name == "late" else expit(xor_z["test"][name][0])
+    for state, mark, colour, said in ((True, "s", show.PALETTE[1], "opaque film"), (False, "o", show.PALETTE[0], "clear film")):
+        cells = [opaque.__eq__(state) & (np.abs(severity - b) < 0.25) for b in bins]
+        ax.plot(bins, [p[c].mean() if c.any() else np.nan for c in cells], mark, linestyle="-", color=colour, label=f"{said}: said")
+        ax.plot(bins, expit(-2.5 * (1 if state else -1) * bins), color=colour, linestyle=":", linewidth=1.5, label=f"{said}: planted")
+    ax.set(title=name, xlabel="severity t behind the vital signs", ylim=(-0.02, 1.02))
+axes[0].set_ylabel("probability of the CT")
+axes[1].legend(fontsize=8, loc="upper center")
+show.figure(fig, alt="Probability of a CT against severity, for opaque and clear films, as planted and as said. Planted, the two curves cross at zero like an X. Late fusion says about one half everywhere; tensor fusion's curves cross as the planted ones do, less steeply.")
+
+# %% [markdown]
+# The networks that fuse features can find the product; late fusion can't, for a reason of mathematics and not of training. A hidden layer behind a concatenation can represent a product as well, and whether it finds one within these steps is a matter of luck and patience: look at the single seeds. Tensor fusion has the products from the start. How do you know beforehand which kind of truth you have? You don't. So try both on *validation*, and let the
+# paired difference decide whether the costly one earns its place.
+#
+# **Open today.** Fusion that says how much it trusts each source for *this* patient; encoders large enough that one modality doesn't learn faster and starve the others; studies that show the single modalities beside the sum; and fusion with a hundred modalities of which each patient has six.
+#
+# **Checkpoint.** A paper fuses CT and genes. CT alone 0.81, genes alone 0.74, both 0.83 [0.79, 0.87], $n = 300$. The authors conclude that genes add information. What is missing, and what would you compute?
+#
+# <details><summary>Answer</summary>The paired difference to CT alone, by resampling the same patients for both models: 0.02 may lie well within its interval. Then whether both had the same tuning budget, whether genes were picked inside the folds, and what a permuted gene panel would add: a larger model alone may gain a little. And whether those who were sequenced are those who will come.</details>
 
