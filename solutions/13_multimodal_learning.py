@@ -506,6 +506,11 @@ def draw_ecg(rate: int) -> plt.Figure:
     return fig
 
 
+from scipy.signal import find_peaks
+
+for name, trace in traces.items():
+    apart = np.diff(find_peaks(trace, height=0.5, distance=100)[0]) / 500
+    print(f"{name:20s} {60 / apart.mean():3.0f} beats a minute; the intervals have a standard deviation of {1000 * apart.std():3.0f} ms")
 show.explore(draw_ecg, alt="Two ECG-like traces over six seconds with the same number of beats: one with even intervals and small P waves, one with uneven intervals and none.", rate=[250, 100, 50, 25, 10])
 
 # %% [markdown]
@@ -535,7 +540,7 @@ show.figure(fig, alt="Cross-validated AUCs of twelve simulated studies on noise.
 assert np.mean(panel_areas["picked before the split"]) > 0.8 > 0.65 > np.mean(panel_areas["picked inside each fold"]), "selection before the split should find a signal in noise, and selection inside should not"
 
 # %% [markdown]
-# From noise, a paper. Whoever picks features with the labels of all patients has shown the test patients to the model, though no test patient was ever in a training set. Selection, standardising, imputing and vocabulary all belong *inside* the split. With many modalities there are many such steps, and each is a door.
+# From noise, a paper. Ambroise and McLachlan (2002) found this selection bias in published gene studies. Whoever picks features with the labels of all patients has shown the test patients to the model, though no test patient was ever in a training set. Selection, standardising, imputing and vocabulary all belong *inside* the split. With many modalities there are many such steps, and each is a door.
 
 # %% [markdown]
 # ### How much do two modalities share?
@@ -811,7 +816,7 @@ for name, draws in {**leak_draws, "as exported, used at the door": at_the_door}.
 print(f"weight of the bed {leak_fit.coef_[0, -1]:.1f}, the largest of the others {np.abs(leak_fit.coef_[0, :-1]).max():.1f}")
 
 # %% [markdown]
-# One column, and the table beats everything in this lecture, until the model is used at the door, where no bed is booked yet. A jump like this is a reason for suspicion, and never for a press release. An audit by *time* finds the column without knowing what it means. An audit by *presence* finds what time can't: a test that is ordered only for the sick.
+# One column, and the table beats everything in this lecture, until the model is used at the door, where no bed is booked yet. Data that could not have been known at the time is called **leakage** (Kaufman and others, 2012), and a jump like this is a reason to look for it. An audit by *time* finds the column without knowing what it means. An audit by *presence* finds what time can't: a test that is ordered only for the sick.
 
 # %% [markdown]
 # ### Joint or coordinated?
@@ -1282,7 +1287,7 @@ assert torch.equal(o_g, torch.zeros(2, 4)) and torch.equal(w_g, torch.zeros(2, 3
 # %% [markdown]
 # ### Cross-attention
 #
-# Averages forget *where*. A report says "consolidation in the left lung", and the film has sixteen fields. With cross-attention each field asks all words, takes what fits, and goes on as a better informed field.
+# Averages forget *where*. A report says "consolidation in the left lung", and the film has sixteen fields. With **cross-attention** (Tsai and others, 2019, for language, sound and video) each field asks all words, takes what fits, and goes on as a better informed field.
 
 # %% [markdown]
 # ### Exercise 12.2d - cross-attention from the film to the report
@@ -1403,7 +1408,7 @@ assert torch.allclose(o_x, film_x) and torch.equal(a_x, torch.zeros(2, 3, 2, dty
 # %% [markdown]
 # ### Tensor fusion
 #
-# Some facts lie in no modality alone. A clear film is good news, and breathlessness with a clear film is bad news: think of a clot. Such a fact is a *product* of two features. The **outer product** of the vectors holds all such products. With a 1 appended to each vector it also holds every single feature and every pair, so nothing is lost:
+# Some facts lie in no modality alone. A clear film is good news, and breathlessness with a clear film is bad news: think of a clot. Such a fact is a *product* of two features. The **outer product** of the vectors (Zadeh and others, 2017) holds all such products. With a 1 appended to each vector it also holds every single feature and every pair, so nothing is lost:
 #
 # $$[h_1; 1] \otimes [h_2; 1] \ni\; h_{1i}\,h_{2j},\quad h_{1i},\quad h_{2j},\quad 1$$
 #
@@ -1714,7 +1719,7 @@ show.figure(fig, alt="Probability of a CT against severity, for opaque and clear
 # The networks that fuse features can find the product; late fusion can't, for a reason of mathematics and not of training. A hidden layer behind a concatenation can represent a product as well, and whether it finds one within these steps is a matter of luck and patience: look at the single seeds. Tensor fusion has the products from the start. How do you know beforehand which kind of truth you have? You don't. So try both on *validation*, and let the
 # paired difference decide whether the costly one earns its place.
 #
-# **Open today.** Fusion that says how much it trusts each source for *this* patient; encoders large enough that one modality doesn't learn faster and starve the others; studies that show the single modalities beside the sum; and fusion with a hundred modalities of which each patient has six.
+# **Open today.** Fusion that says how much it trusts each source for *this* patient; joint training in which one modality doesn't learn faster and starve the others (Wang and others, 2020); studies that show the single modalities beside the sum; and fusion with a hundred modalities of which each patient has six.
 #
 # **Checkpoint.** A paper fuses CT and genes. CT alone 0.81, genes alone 0.74, both 0.83 [0.79, 0.87], $n = 300$. The authors conclude that genes add information. What is missing, and what would you compute?
 #
