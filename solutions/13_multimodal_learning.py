@@ -3549,7 +3549,6 @@ results.table(LECTURE, PROFILE)
 # - Seyyed-Kalantari L, Zhang H, McDermott M, Chen I, Ghassemi M. Underdiagnosis bias of artificial intelligence algorithms applied to chest radiographs in under-served patient populations. Nature Medicine 27, 2021.
 # - Tsai YH, Bai S, Liang P, Kolter Z, Morency LP, Salakhutdinov R. Multimodal transformer for unaligned multimodal language sequences. ACL 2019.
 # - Vasey B and others. Reporting guideline for the early-stage clinical evaluation of decision support systems driven by artificial intelligence: DECIDE-AI. Nature Medicine 28, 2022.
-# - Vaswani A and others. Attention is all you need. NeurIPS 2017.
 # - Vickers A, Elkin E. Decision curve analysis: a novel method for evaluating prediction models. Medical Decision Making 26, 2006.
 # - Wang W, Tran D, Feiszli M. What makes training multi-modal classification networks hard? CVPR 2020.
 # - Zadeh A, Chen M, Poria S, Cambria E, Morency LP. Tensor fusion network for multimodal sentiment analysis. EMNLP 2017.
