@@ -232,7 +232,7 @@ def cohort(n: int, seed: int, *, weights: dict[str, float] = PLANTED, intercept:
     return own | {"patient": seed * 1_000_000 + np.arange(n), "sex": p["woman"].astype(np.int64), "age": age, "site": p["site"], "marker": p["marker"], "latent": latent}
 
 # %% tags=["demo"]
-n_train, n_val, n_test = run.pick(ci=(2000, 600, 1500), laptop=(6000, 2000, 4000))
+n_train, n_val, n_test = run.pick(ci=(2000, 1000, 1500), laptop=(6000, 2000, 4000))
 people = {"train": cohort(n_train, SEED + 1), "val": cohort(n_val, SEED + 2), "test": cohort(n_test, SEED + 3)}
 owners = [set(part["patient"].tolist()) for part in people.values()]
 assert len(set().union(*owners)) == sum(len(one) for one in owners), "no patient may be in two parts"
