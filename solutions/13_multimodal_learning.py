@@ -1600,6 +1600,7 @@ for k in range(SEEDS):
 fusion_draws = {name: area_draws(test_y, np.stack(one)) for name, one in scores["test"].items()}
 WAYS = ("early", "late", "late, weighted", "joint", "gated", "cross-attention", "tensor")
 over_single = {name: with_interval(fusion_draws[name] - single_draws[best_single]) for name in WAYS}
+best_on_test = max(MODALITIES, key=lambda m: single_draws[m][0])
 print(f"the best single modality on validation is the {best_single}: test AUC {single_draws[best_single][0]:.3f}; ceiling of all {ceiling['all']:.3f}; who says the prevalence to everybody gets 0.500")
 print(f"{'way':18s} {'AUC':>6s} {'95 % of patients':>18s} {'sd of seeds':>12s} {'over the ' + best_single:>18s} {'paired 95 %':>18s}")
 for name in WAYS:
@@ -1610,8 +1611,9 @@ for name in WAYS:
 favourite = max(WAYS, key=lambda name: area_draws(val_y, np.stack(scores["val"][name]), 1)[0])
 rival = max((name for name in WAYS if name != favourite), key=lambda name: fusion_draws[name][0])
 print("validation's choice among the ways: {}; over {}, the best of the others on the test patients: {:+.3f} [{:+.3f}, {:+.3f}]".format(favourite, rival, *with_interval(fusion_draws[favourite] - fusion_draws[rival])))
-gains = fusion_draws[favourite] - single_draws[best_single]
-assert gains[0] > 3 * gains[1:].std(), "validation's fusion should beat the best single modality by three standard deviations of the paired difference"
+print("and over the single modality that happens to be best on the test patients, the {}: {:+.3f} [{:+.3f}, {:+.3f}]".format(best_on_test, *with_interval(fusion_draws[favourite] - single_draws[best_on_test])))
+gains = fusion_draws[favourite] - single_draws[best_on_test]
+assert gains[0] > 3 * gains[1:].std(), "validation's fusion should beat every single modality by three standard deviations of the paired difference"
 
 # %% tags=["demo"]
 fig, ax = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
@@ -1633,6 +1635,8 @@ show.figure(fig, alt="Test AUC with intervals: three single modalities as circle
 
 # %% [markdown]
 # Read the last two columns first. They are *paired*: the same resampled patients for both models, so that what makes some patients hard for everybody drops out. The intervals of two AUCs may overlap while the interval of their difference excludes 0.
+#
+# Which modality is called the best on validation is itself uncertain. A weak one that was lucky there makes every fusion look good, so the last line repeats the comparison with the best one on the test patients, the hardest rival there is.
 #
 # Between the ways themselves the intervals are wide against the differences. With this many patients, an order of the ways is mostly an order of luck, and the line below the table says what is left of the lead of validation's choice. That is the common case in the literature, too: *that* you fuse matters more than *how*, as long as the truth is close to a sum. The late ways come with a practical advantage and a price. They can be trained on patients who lack
 # modalities, and they can't see products.
@@ -2732,8 +2736,8 @@ def fit_outcome(model: nn.Module, x: torch.Tensor, y: np.ndarray, seed: int, epo
             schedule.step()
     return model.eval()
 
-
-class Joint(nn.Module):
+# %% tags=["demo"]
+class MarkedJoint(nn.Module):
     """Film, report and table (each of B patients) and marks (B, 3) of what is present -> (B, 1) logits; what is absent enters as zeros, and the mark says so."""
 
     def __init__(self) -> None:
@@ -2748,10 +2752,10 @@ class Joint(nn.Module):
         return self.head(torch.cat([(h * present[..., None]).flatten(1), present], dim=1))[:, 0]
 
 # %% tags=["demo"]
-def fit_joint(seed: int, rate: float, epochs: int = 6, batch: int = 128) -> Joint:
+def fit_joint(seed: int, rate: float, epochs: int = 6, batch: int = 128) -> MarkedJoint:
     """All encoders and the head together, with modality dropout of this rate; a patient always keeps one modality."""
     torch.manual_seed(seed)
-    rng, model, x, y = np.random.default_rng(seed), Joint(), sights["train"], torch.from_numpy(pair_train["y"]).float()
+    rng, model, x, y = np.random.default_rng(seed), MarkedJoint(), sights["train"], torch.from_numpy(pair_train["y"]).float()
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=epochs * (len(y) // batch))
     for _ in range(epochs):
@@ -2782,7 +2786,7 @@ def filled(train_h: torch.Tensor, h: torch.Tensor, pattern: tuple) -> torch.Tens
     return out
 
 
-def answers(complete: Joint, dropped: Joint, embedded: tuple, name: str) -> dict[str, np.ndarray]:
+def answers(complete: MarkedJoint, dropped: MarkedJoint, embedded: tuple, name: str) -> dict[str, np.ndarray]:
     """(n,) logits of the test patients by every way to live with one pattern of missing modalities."""
     train_h, h, empty, own_h = embedded
     mark, everything = torch.tensor(PATTERNS[name]).float().expand(len(h), 3), torch.ones(len(h), 3)
