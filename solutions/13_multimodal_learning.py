@@ -1602,15 +1602,15 @@ WAYS = ("early", "late", "late, weighted", "joint", "gated", "cross-attention", 
 over_single = {name: with_interval(fusion_draws[name] - single_draws[best_single]) for name in WAYS}
 best_on_test = max(MODALITIES, key=lambda m: single_draws[m][0])
 print(f"the best single modality on validation is the {best_single}: test AUC {single_draws[best_single][0]:.3f}; ceiling of all {ceiling['all']:.3f}; who says the prevalence to everybody gets 0.500")
-print(f"{'way':18s} {'AUC':>6s} {'95 % of patients':>18s} {'sd of seeds':>12s} {'over the ' + best_single:>18s} {'paired 95 %':>18s}")
+favourite = max(WAYS, key=lambda name: area_draws(val_y, np.stack(scores["val"][name]), 1)[0])
+print(f"{'way':16s} {'AUC':>6s} {'95 % of patients':>16s} {'sd of seeds':>12s} {'over the ' + best_single:>16s} {'paired 95 %':>17s} {'over ' + favourite:>21s} {'paired 95 %':>17s}")
 for name in WAYS:
     value, low, high = with_interval(fusion_draws[name])
-    gain, below, above = over_single[name]
     spread = np.std([roc_auc_score(test_y, one) for one in scores["test"][name]], ddof=1)
-    print(f"{name:18s} {value:6.3f} {f'[{low:.3f}, {high:.3f}]':>18s} {spread:12.3f} {gain:+18.3f} {f'[{below:+.3f}, {above:+.3f}]':>18s}")
-favourite = max(WAYS, key=lambda name: area_draws(val_y, np.stack(scores["val"][name]), 1)[0])
+    columns = [f"{gain:+.3f} [{below:+.3f}, {above:+.3f}]" for gain, below, above in (over_single[name], with_interval(fusion_draws[name] - fusion_draws[favourite]))]
+    print(f"{name:16s} {value:6.3f} {f'[{low:.3f}, {high:.3f}]':>16s} {spread:12.3f} {columns[0]:>34s} {columns[1] if name != favourite else '':>39s}")
 rival = max((name for name in WAYS if name != favourite), key=lambda name: fusion_draws[name][0])
-print("validation's choice among the ways: {}; over {}, the best of the others on the test patients: {:+.3f} [{:+.3f}, {:+.3f}]".format(favourite, rival, *with_interval(fusion_draws[favourite] - fusion_draws[rival])))
+print("validation chooses {}; over {}, the best of the others on the test patients: {:+.3f} [{:+.3f}, {:+.3f}]".format(favourite, rival, *with_interval(fusion_draws[favourite] - fusion_draws[rival])))
 print("and over the single modality that happens to be best on the test patients, the {}: {:+.3f} [{:+.3f}, {:+.3f}]".format(best_on_test, *with_interval(fusion_draws[favourite] - single_draws[best_on_test])))
 gains = fusion_draws[favourite] - single_draws[best_on_test]
 assert gains[0] > 3 * gains[1:].std(), "validation's fusion should beat every single modality by three standard deviations of the paired difference"
@@ -1634,12 +1634,12 @@ ax.legend(fontsize=8, loc="lower left")
 show.figure(fig, alt="Test AUC with intervals: three single modalities as circles, seven ways of fusion as filled diamonds to their right. The ways of fusion overlap with each other; all lie above the single modalities and below the dashed ceiling.")
 
 # %% [markdown]
-# Read the last two columns first. They are *paired*: the same resampled patients for both models, so that what makes some patients hard for everybody drops out. The intervals of two AUCs may overlap while the interval of their difference excludes 0.
+# Read the columns with *paired* intervals first: the same resampled patients for both models, so that what makes some patients hard for everybody drops out. The intervals of two AUCs may overlap while the interval of their difference excludes 0.
 #
 # Which modality is called the best on validation is itself uncertain. A weak one that was lucky there makes every fusion look good, so the last line repeats the comparison with the best one on the test patients, the hardest rival there is.
 #
-# Between the ways themselves the intervals are wide against the differences. With this many patients, an order of the ways is mostly an order of luck, and the line below the table says what is left of the lead of validation's choice. That is the common case in the literature, too: *that* you fuse matters more than *how*, as long as the truth is close to a sum. The late ways come with a practical advantage and a price. They can be trained on patients who lack
-# modalities, and they can't see products.
+# Then the ways among themselves, in the last columns. Every way gains far more over a single modality than it differs from the other ways: *that* you fuse matters more than *how*, as long as the truth is close to a sum. The ways that can only add need not lose anything here, since there are no products to be found; a network that could find some may pay for that freedom by learning from chance. An interval that excludes 0 is a difference on *these* patients with *this*
+# budget of steps; more patients or more steps may turn it. The late ways come with a practical advantage and a price. They can be trained on patients who lack modalities, and they can't see products.
 #
 # ### Which modality does a fused model use?
 #
