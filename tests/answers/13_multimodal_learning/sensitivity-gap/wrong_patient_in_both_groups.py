@@ -1,5 +1,7 @@
-# expect: sensitivity-gap-bad: raise a ValueError
+# expect: sensitivity-gap-bad: a patient in both groups
 def sensitivity_gap(p: np.ndarray, y: np.ndarray, group: np.ndarray, patient: np.ndarray, threshold: float, draws: int, seed: int) -> dict[str, float]:
+    if min(((y == 1) & (group == 0)).sum(), ((y == 1) & (group == 1)).sum()) == 0:
+        raise ValueError("nobody is ill")
     rng = np.random.default_rng(seed)
     use, hit = y == 1, (y == 1) & (p >= threshold)
     people = []
