@@ -473,8 +473,8 @@ show.figure(fig, alt="Test AUC with intervals of the film, report and table netw
 assert min(draws[0] - draws[1:].std() * 3 for draws in single_draws.values()) > 0.5, "each modality's network should rank better than chance by three standard deviations"
 
 # %% [markdown]
-# Each modality stays below its ceiling, and every ceiling lies far below that of all together: there is something to gain from fusion, and we know how much at the most. The distance of a network from its own ceiling has several causes at once, too few patients, noise in the pixels and the assays, words that were left out, and this comparison does not tell them apart. Note that the table's network has little over a logistic
-# regression. Lab values have few columns and nearly linear effects here, and then a small model is enough.
+# Each modality stays below its ceiling, and every ceiling lies far below that of all together: there is something to gain from fusion, and we know how much at the most. The distance of a network from its own ceiling has several causes at once, too few patients, noise in the pixels and the assays, words that were left out, and this comparison does not tell them apart. Compare the table's network with the logistic
+# regression: there are eight columns with nearly linear effects here, and then a small model is hard to beat.
 #
 # One question comes before all others in a real study. The report is written by somebody who saw the film. A model of *film and report* that is as good as *report alone* has read the answer in the text, and the film added nothing. Always show the report alone, on the same patients.
 
