@@ -473,8 +473,8 @@ show.figure(fig, alt="Test AUC with intervals of the film, report and table netw
 assert min(draws[0] - draws[1:].std() * 3 for draws in single_draws.values()) > 0.5, "each modality's network should rank better than chance by three standard deviations"
 
 # %% [markdown]
-# Each modality stays below its ceiling, and every ceiling lies far below that of all together: there is something to gain from fusion, and we know how much at the most. The distance of a network from its own ceiling has several causes at once, too few patients, noise in the pixels and the assays, words that were left out, and this comparison does not tell them apart. Note that the table's network has little over a logistic
-# regression. Lab values have few columns and nearly linear effects here, and then a small model is enough.
+# Each modality stays below its ceiling, and every ceiling lies far below that of all together: there is something to gain from fusion, and we know how much at the most. The distance of a network from its own ceiling has several causes at once, too few patients, noise in the pixels and the assays, words that were left out, and this comparison does not tell them apart. Compare the table's network with the logistic
+# regression: there are eight columns with nearly linear effects here, and then a small model is hard to beat.
 #
 # One question comes before all others in a real study. The report is written by somebody who saw the film. A model of *film and report* that is as good as *report alone* has read the answer in the text, and the film added nothing. Always show the report alone, on the same patients.
 
@@ -1218,7 +1218,7 @@ h_g = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [4.0, 4.0]], [[2.0, 2.0], [6.0, 0.0
 score_g, all_g = torch.log(torch.tensor([[1.0, 2.0, 1.0], [1.0, 1.0, 2.0]])), torch.ones(2, 3, dtype=torch.bool)
 answer_g = gated_fusion(h_g.clone(), score_g.clone(), all_g.clone())
 assert isinstance(answer_g, (tuple, list)) and len(answer_g) == 2, "return two things: the fused vectors and the weights"
-o_g, w_g = (torch.as_tensor(part).detach() for part in answer_g)
+o_g, w_g = (torch.as_tensor(part).detach().float() for part in answer_g)
 assert tuple(w_g.shape) == (2, 3) and tuple(o_g.shape) == (2, 2), f"weights should be (2, 3) and fused (2, 2), got {tuple(w_g.shape)} and {tuple(o_g.shape)}"
 assert not torch.allclose(w_g, score_g.softmax(0)), "your softmax runs over the patients of the batch: a patient's weights must not depend on who lies beside him. Take dim=1"
 assert not torch.allclose(w_g, torch.sigmoid(score_g)), "sigmoids don't add up to 1: take a softmax over the modalities"
@@ -1227,10 +1227,10 @@ assert torch.allclose(o_g, torch.tensor([[1.25, 1.5], [2.0, 3.5]])), f"the weigh
 ### BEGIN HIDDEN TESTS
 rng_g = torch.Generator().manual_seed(1330)
 h_g, score_g = torch.randn(5, 4, 7, generator=rng_g), torch.randn(5, 4, generator=rng_g)
-o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(h_g.clone(), score_g.clone(), torch.ones(5, 4, dtype=torch.bool)))
+o_g, w_g = (torch.as_tensor(part).detach().float() for part in gated_fusion(h_g.clone(), score_g.clone(), torch.ones(5, 4, dtype=torch.bool)))
 assert w_g.shape == score_g.shape and torch.allclose(w_g, score_g.softmax(1), atol=1e-5), "the weights are off on random scores"
 assert o_g.shape == (5, 7) and torch.allclose(o_g, torch.einsum("bm,bmd->bd", score_g.softmax(1), h_g), atol=1e-5), "the weighted sum is off on random vectors"
-o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(h_g[:1].clone(), torch.tensor([[1e4, 0.0, -1e4, 9e3]]), torch.ones(1, 4, dtype=torch.bool)))
+o_g, w_g = (torch.as_tensor(part).detach().float() for part in gated_fusion(h_g[:1].clone(), torch.tensor([[1e4, 0.0, -1e4, 9e3]]), torch.ones(1, 4, dtype=torch.bool)))
 assert torch.isfinite(w_g).all() and torch.allclose(w_g, torch.tensor([[1.0, 0, 0, 0]])), "large scores overflow: use torch's softmax"
 ### END HIDDEN TESTS
 
@@ -1239,8 +1239,8 @@ assert torch.isfinite(w_g).all() and torch.allclose(w_g, torch.tensor([[1.0, 0, 
 rng_g = torch.Generator().manual_seed(1331)
 h_g, score_g = torch.randn(3, 3, 4, generator=rng_g), torch.randn(3, 3, generator=rng_g) + torch.tensor([0.0, 0.0, 2.0])
 present_g = torch.tensor([[True, True, False]] * 3)
-o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(h_g.clone(), score_g.clone(), present_g.clone()))
-two_o, two_w = (torch.as_tensor(part).detach() for part in gated_fusion(h_g[:, :2].clone(), score_g[:, :2].clone(), torch.ones(3, 2, dtype=torch.bool)))
+o_g, w_g = (torch.as_tensor(part).detach().float() for part in gated_fusion(h_g.clone(), score_g.clone(), present_g.clone()))
+two_o, two_w = (torch.as_tensor(part).detach().float() for part in gated_fusion(h_g[:, :2].clone(), score_g[:, :2].clone(), torch.ones(3, 2, dtype=torch.bool)))
 assert torch.allclose(w_g[:, 2], torch.zeros(3)), "an absent modality has a weight"
 assert not torch.allclose(w_g[:, :2], score_g.softmax(1)[:, :2]), "the weights add up to less than 1: take the absent ones out before the softmax"
 zeroed = (score_g * present_g).softmax(1)[:, :2]
@@ -1252,7 +1252,7 @@ for number in range(4):
     rng_g = torch.Generator().manual_seed(1332 + number)
     h_g, score_g, present_g = torch.randn(6, 5, 3, generator=rng_g), torch.randn(6, 5, generator=rng_g), torch.rand(6, 5, generator=rng_g) < 0.6
     present_g[:, number] = True
-    o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(h_g.clone(), score_g.clone(), present_g.clone()))
+    o_g, w_g = (torch.as_tensor(part).detach().float() for part in gated_fusion(h_g.clone(), score_g.clone(), present_g.clone()))
     e_g = torch.exp(score_g) * present_g
     truth_g = e_g / e_g.sum(1, keepdim=True)
     assert torch.allclose(w_g, truth_g, atol=1e-5) and torch.allclose(o_g, (truth_g[..., None] * h_g).sum(1), atol=1e-5), "weights or vectors are off with other patterns of absence"
@@ -1261,7 +1261,7 @@ for number in range(4):
 # %% nbgrader={"grade": true, "grade_id": "gated-fusion-nan", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # Nobody knows what stands at an absent modality: nan there must not reach the result
 h_g = torch.tensor([[[1.0, 2.0], [float("nan"), float("nan")]], [[3.0, 4.0], [5.0, 6.0]]])
-o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(h_g.clone(), torch.zeros(2, 2), torch.tensor([[True, False], [True, True]])))
+o_g, w_g = (torch.as_tensor(part).detach().float() for part in gated_fusion(h_g.clone(), torch.zeros(2, 2), torch.tensor([[True, False], [True, True]])))
 assert torch.allclose(o_g[1], torch.tensor([4.0, 5.0])), "the patient who has both should get their mean"
 assert not torch.isnan(o_g[0]).any(), "nan came through with the weight 0: 0 times nan is nan. Replace the vectors of absent modalities"
 assert torch.allclose(o_g[0], torch.tensor([1.0, 2.0])), "with one modality its own vector should come out"
@@ -1269,20 +1269,20 @@ assert torch.allclose(o_g[0], torch.tensor([1.0, 2.0])), "with one modality its 
 h_g = torch.randn(4, 3, 5, generator=torch.Generator().manual_seed(1336))
 present_g = torch.tensor([[True, False, True], [False, False, True], [True, True, False], [True, True, True]])
 filled = [h_g.masked_fill(~present_g[..., None], other) for other in (float("nan"), float("inf"), 1e30)]
-answers = [torch.as_tensor(gated_fusion(part.clone(), torch.ones(4, 3), present_g.clone())[0]).detach() for part in filled]
+answers = [torch.as_tensor(gated_fusion(part.clone(), torch.ones(4, 3), present_g.clone())[0]).detach().float() for part in filled]
 assert all(torch.isfinite(part).all() and torch.allclose(part, answers[0]) for part in answers), "the result depends on what stands at an absent modality"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "gated-fusion-nobody", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # A patient without any modality: zeros, and no harm to the patient beside
 h_g = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]])
-o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(h_g.clone(), torch.zeros(2, 2), torch.tensor([[False, False], [True, False]])))
+o_g, w_g = (torch.as_tensor(part).detach().float() for part in gated_fusion(h_g.clone(), torch.zeros(2, 2), torch.tensor([[False, False], [True, False]])))
 assert torch.allclose(o_g[1], torch.tensor([5.0, 6.0])), "the patient beside has one modality: its vector should come out"
 assert not torch.isnan(w_g).any() and not torch.isnan(o_g).any(), "a softmax over nothing is nan: give such a patient zeros"
 assert torch.allclose(w_g[0], torch.zeros(2)), "without any modality no weight is left: the softmax of equal scores gives 1/M to modalities that are not there"
 assert torch.allclose(o_g[0], torch.zeros(2)), "without any modality the vector is 0"
 ### BEGIN HIDDEN TESTS
-o_g, w_g = (torch.as_tensor(part).detach() for part in gated_fusion(torch.full((2, 3, 4), float("nan")), torch.randn(2, 3, generator=torch.Generator().manual_seed(1337)), torch.zeros(2, 3, dtype=torch.bool)))
+o_g, w_g = (torch.as_tensor(part).detach().float() for part in gated_fusion(torch.full((2, 3, 4), float("nan")), torch.randn(2, 3, generator=torch.Generator().manual_seed(1337)), torch.zeros(2, 3, dtype=torch.bool)))
 assert torch.equal(o_g, torch.zeros(2, 4)) and torch.equal(w_g, torch.zeros(2, 3)), "a whole batch without modalities should give zeros"
 ### END HIDDEN TESTS
 
@@ -1455,7 +1455,7 @@ def tensor_fusion(vectors: list[torch.Tensor]) -> torch.Tensor:
 # The size: 4, 3 and 2 features give 5 x 4 x 3 = 60 numbers a patient
 rng_t = torch.Generator().manual_seed(1360)
 parts_t = [torch.randn(2, d, generator=rng_t) for d in (4, 3, 2)]
-o_t = torch.as_tensor(tensor_fusion([part.clone() for part in parts_t])).detach()
+o_t = torch.as_tensor(tensor_fusion([part.clone() for part in parts_t])).detach().float()
 assert o_t.ndim == 2 and o_t.shape[0] == 2, f"one row for each of 2 patients, got the shape {tuple(o_t.shape)}"
 assert o_t.shape[1] != 24, "4 x 3 x 2 = 24: the appended 1 is missing, and with it every single and paired term"
 assert o_t.shape[1] not in (9, 12), "9 or 12 numbers: that is concatenation, not an outer product"
@@ -1463,14 +1463,14 @@ assert o_t.shape[1] != 26, "26 numbers: products of pairs only. The outer produc
 assert o_t.shape[1] == 60, f"expected 60 numbers a patient, got {o_t.shape[1]}"
 ### BEGIN HIDDEN TESTS
 for sizes in ((1,), (6, 6), (2, 1, 3, 2)):
-    o_t = torch.as_tensor(tensor_fusion([torch.randn(3, d, generator=rng_t) for d in sizes])).detach()
+    o_t = torch.as_tensor(tensor_fusion([torch.randn(3, d, generator=rng_t) for d in sizes])).detach().float()
     assert tuple(o_t.shape) == (3, int(np.prod([d + 1 for d in sizes]))), f"the size is off for {len(sizes)} modalities"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "tensor-fusion-terms", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 # The terms: (2, 3, 1) times (5, 1) within a patient, the second index running fastest
 one_t, two_t = torch.tensor([[2.0, 3.0], [1.0, 0.0]]), torch.tensor([[5.0], [7.0]])
-o_t = torch.as_tensor(tensor_fusion([one_t.clone(), two_t.clone()])).detach()
+o_t = torch.as_tensor(tensor_fusion([one_t.clone(), two_t.clone()])).detach().float()
 assert tuple(o_t.shape) == (2, 6), f"(2 + 1) x (1 + 1) = 6 numbers for each of 2 patients, got {tuple(o_t.shape)}"
 assert not torch.allclose(o_t[0], torch.tensor([1.0, 5, 2, 10, 3, 15])), "the 1 stands in front: append it behind the last feature"
 assert not torch.allclose(o_t[0], torch.tensor([10.0, 15, 5, 2, 3, 1])), "the first modality runs fastest: let the last one do so"
@@ -1479,7 +1479,7 @@ assert torch.allclose(o_t[0], torch.tensor([10.0, 2, 15, 3, 5, 1])), f"expected 
 assert torch.allclose(o_t[1], torch.tensor([7.0, 1, 0, 0, 7, 1])), "a feature of 0 kills its products, and nothing else: the second patient's other terms stay"
 ### BEGIN HIDDEN TESTS
 a_t, b_t, c_t = (torch.randn(4, d, generator=torch.Generator().manual_seed(1361 + d)) for d in (3, 2, 4))
-o_t = torch.as_tensor(tensor_fusion([a_t.clone(), b_t.clone(), c_t.clone()])).detach().reshape(4, 4, 3, 5)
+o_t = torch.as_tensor(tensor_fusion([a_t.clone(), b_t.clone(), c_t.clone()])).detach().float().reshape(4, 4, 3, 5)
 assert torch.allclose(o_t[:, :3, :2, :4], torch.einsum("bi,bj,bk->bijk", a_t, b_t, c_t), atol=1e-5), "the triple products are off"
 assert torch.allclose(o_t[:, :3, 2, 4], a_t) and torch.allclose(o_t[:, 3, :2, 4], b_t) and torch.allclose(o_t[:, 3, 2, :4], c_t), "each modality must also stand there alone"
 assert torch.allclose(o_t[:, :3, 2, :4], torch.einsum("bi,bk->bik", a_t, c_t), atol=1e-5), "the paired products are off"
