@@ -2171,6 +2171,35 @@ assert recalls["film -> whole report", 10][0] > 5 * recalls["film -> whole repor
 # - From film to impression something odd happens: a ranked list of *copies* can fall below chance. If the first sentence is wrong and stands in sixty reports, sixty copies fill the list before the second sentence is heard. A search for texts should list each text once, as in the last three lines.
 
 # %% [markdown]
+# Figures of merit are one thing; look at what a search brings. Choose a sentence. Under each film stands what is really there.
+#
+# **Predict before you run.** Does the search tell left from right? And what will "no pleural effusion" bring: films without, or films with one?
+
+# %% tags=["demo"]
+QUERIES = ["left pleural effusion", "right pleural effusion", "no pleural effusion", "cardiomegaly", "no cardiomegaly", "dense consolidation in the right lung", "pulmonary nodule", "normal chest"]
+
+
+def draw_search(sentence: str = QUERIES[0]):
+    """The six test films that fit a sentence best, each with what was planted in it."""
+    fit = film_vectors @ unit_rows(report_encoder, word_ids([sentence]))[0]
+    fig, axes = plt.subplots(1, 6, figsize=(11, 3.0), layout="constrained")
+    for ax, i in zip(axes, np.argsort(-fit), strict=False):
+        there = [name for name, found in zip(FINDINGS, pair_test["findings"][i], strict=True) if found]
+        ax.imshow(pair_test["image"][i, 0], cmap="gray", vmin=0, vmax=1)
+        ax.set_title(f"cosine {fit[i]:.2f}", fontsize=9)
+        ax.set_xlabel("\n".join(there) or "nothing", fontsize=8)
+        ax.set(xticks=[], yticks=[])
+    fig.suptitle(f'"{sentence}" (the patient\'s left is on the right)', fontsize=10)
+    return fig
+
+
+show.explore(draw_search, alt="The six films of the test set that fit a typed sentence best, with their cosine above and the planted findings below", sentence=QUERIES)
+tops = {sentence: np.argsort(-film_vectors @ unit_rows(report_encoder, word_ids([sentence]))[0])[:20] for sentence in QUERIES}
+for sentence, name in (("left pleural effusion", "effusion"), ("no pleural effusion", "effusion"), ("cardiomegaly", "cardiomegaly"), ("no cardiomegaly", "cardiomegaly")):
+    column = pair_test["findings"][:, FINDINGS.index(name)]
+    print(f'"{sentence}": {name} in {column[tops[sentence]].sum()} of the first 20 films, in {column.mean():.0%} of all')
+
+# %% [markdown]
 # ### Zero-shot: sentences as classifiers
 #
 # The two encoders now know which texts fit which films. So write a sentence for each class, embed it, and give each film the class whose sentence it fits best. No weight is trained and no label is used: **zero-shot** classification. The sentences are called **prompts**.
