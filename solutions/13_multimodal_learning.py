@@ -2519,7 +2519,7 @@ def fit_translator(archive: dict, seed: int, steps: int) -> T2FromT1:
     x = torch.from_numpy(np.stack([archive["t1"], lookup(archive, archive["t1"])], 1))
     y = torch.from_numpy(archive["t2"])[:, None]
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for _ in range(steps):
         few, (row, col) = torch.randint(len(x), (8,)), torch.randint(2, 39, (2,)).tolist()
         loss = 4 * F.mse_loss(net(x[few, :, row : row + 24, col : col + 24]), y[few, :, row : row + 24, col : col + 24])
@@ -2574,7 +2574,7 @@ for row, (who, which) in enumerate((("ill", 0), ("healthy", 1))):
 show.figure(fig, alt="One head with lesions (upper row) and without (lower row): T1, true T2, and T2 as drawn by a lookup table and by a network trained on volunteers, which both leave the lesions grey, and by a network trained on patients, which makes them bright")
 
 # %% [markdown]
-# Two networks, the same code, the same number of heads. The one trained on volunteers has the smaller error over the head, and it erases disease: what it draws in a lesion is what *volunteers* have at that T1 value. The one trained on patients brings back much of the contrast, and pays for it in healthy people: its error over the head is larger, and the last column counts the pixels of a healthy head that it draws clearly too bright, several times as many as its twin does. In its archive a dark spot in T1 was often a lesion. Each gives the mean of its own archive. A mean error over the head would have
+# Two networks, the same code, the same number of heads. The one trained on volunteers has the smaller error over the head, and it erases disease: what it draws in a lesion is what *volunteers* have at that T1 value. The one trained on patients brings back much of the contrast, and pays for it in healthy people: its error over the head is larger, and the last column counts the pixels of a healthy head that it draws clearly too bright: far more than its twin does. In its archive a dark spot in T1 was often a lesion. Each gives the mean of its own archive. A mean error over the head would have
 # chosen the eraser.
 #
 # So a translated image is a guess about patients like those in the archive. Show it beside the acquired image, never instead of it; and before it is used, measure lesions that are there and lesions that are not. Cohen, Luck and Honari (MICCAI 2018) showed the same for unpaired translation.
