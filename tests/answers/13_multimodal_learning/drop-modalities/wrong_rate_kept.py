@@ -1,0 +1,10 @@
+# expect: drop-modalities-rate: not of being kept
+def drop_modalities(present: np.ndarray, rate: float, seed: int) -> np.ndarray:
+    if not 0 <= rate < 1 or not present.any(1).all():
+        raise ValueError("bad input")
+    rng = np.random.default_rng(seed)
+    kept = present & (rng.random(present.shape) < rate)
+    lot = np.where(present, rng.random(present.shape), -1.0).argmax(1)
+    empty = ~kept.any(1)
+    kept[empty, lot[empty]] = True
+    return kept

@@ -1,0 +1,8 @@
+# expect: symmetric-info-nce-limits: overflows
+def symmetric_info_nce(image: torch.Tensor, report: torch.Tensor, temperature: float) -> torch.Tensor:
+    if image.ndim != 2 or image.shape != report.shape or len(image) < 2 or not temperature > 0:
+        raise ValueError("bad input")
+    u, v = torch.nn.functional.normalize(image, dim=1), torch.nn.functional.normalize(report, dim=1)
+    own = torch.arange(len(image))
+    e = torch.exp(u @ v.T / temperature)
+    return -(torch.log(e.diagonal() / e.sum(0)).mean() + torch.log(e.diagonal() / e.sum(1)).mean()) / 2
