@@ -1,4 +1,4 @@
-# expect: hold-out-triple: shares two words
+# expect: hold-out-triple: not the held triple
 def hold_out(findings: list, patients: list, held: tuple[str, str, str]) -> tuple[list[int], list[int]]:
     if len(findings) != len(patients):
         raise ValueError("each image needs its patient")
