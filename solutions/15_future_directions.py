@@ -1851,7 +1851,7 @@ def lm_dictation(number: int) -> Dictation:
     return Dictation(" ".join(lines[i] for i in rng.permutation(len(lines))), lm_impression(facts), facts)
 
 
-lm_sizes = run.pick(ci=(4000, 200, 200), laptop=(16_000, 400, 600))
+lm_sizes = run.pick(ci=(4000, 200, 200), laptop=(6000, 400, 600))
 lm_train, lm_val, lm_test = ([lm_dictation(first + i) for i in range(n)] for first, n in zip((0, 100_000, 200_000), lm_sizes, strict=True))
 for lm_one in lm_test[:2]:
     print(f"FINDINGS    {lm_one.findings}\nIMPRESSION  {lm_one.impression}\n")
@@ -2071,18 +2071,19 @@ def lm_batch(rows: list[list[int]]) -> torch.Tensor:
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
 
 # %% tags=["demo"]
-LM_STEPS = run.pick(ci=700, laptop=3000)
+LM_STEPS = run.pick(ci=700, laptop=900)
+LM_SHELF = 140  # steps until the step size is largest, and until the copy
 
 
 def lm_fit(texts: list[str], seed: int, steps: int = LM_STEPS) -> tuple[LmNet, LmNet, list[float]]:
-    """AdamW on batches of 16 texts of like length. Returns the network, a copy after a fifth of the steps, and the loss of each step, a word of an answer."""
+    """AdamW on batches of 16 texts of like length. Returns the network, a copy after LM_SHELF steps, and the loss of each step, a word of an answer."""
     torch.manual_seed(seed)
     rng, rows = np.random.default_rng(seed), sorted((lm_encode(text) for text in texts), key=len)
     net, losses = LmNet(len(lm_words)), []
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps, pct_start=LM_SHELF / steps)
     for step in range(steps):
-        if step == steps // 5:
+        if step == LM_SHELF:
             early = copy.deepcopy(net).eval()
         first = rng.integers(0, len(rows) - 16)
         x = lm_batch(rows[first : first + 16])
@@ -2334,7 +2335,7 @@ def draw_choice(temperature: float, top_p: float) -> plt.Figure:
 
 print(f"FINDINGS    {lm_unsure.findings}\nIMPRESSION  {lm_unsure.impression}")
 show.explore(draw_choice, alt="Bars of the nine most probable words after 'possible'; full bars are in the nucleus, hatched ones are cut off",
-             temperature=widgets.FloatSlider(2.0, min=0.2, max=5.0, step=0.2, description="temperature"), top_p=widgets.FloatSlider(0.9, min=0.1, max=1.0, step=0.05, description="top-p"))
+             temperature=widgets.FloatSlider(2.0, min=0.2, max=5.0, step=0.2, description="temperature"), top_p=widgets.FloatSlider(0.75, min=0.1, max=1.0, step=0.05, description="top-p"))
 
 # %% [markdown]
 # ### Is it true? Omissions and inventions
@@ -2839,7 +2840,7 @@ assert lm_answers["BM25"][1] > lm_answers["no passage"][2], "retrieval should he
 
 # %% [markdown]
 # Three errors, three places. **Retrieval** fails when the name has a slip. **Abstention** by score fails for the patient without a film of that year: the same patient's film of another year has nearly all words of the question, so its score is high. A score says how *alike*, not whether it is *the one*; the plain rule that name and year must match is the better guard here, at the price of silence whenever a name has a slip.
-# And **reading** fails even on the true passage. A citation would be right each time, and beside the point some of the time. So each answer must be checked against its passage.
+# And **reading** can fail even on the true passage: the last printed line counts how often. A citation would then be right, and the sentence wrong. So each answer must be checked against its passage.
 #
 # ### Data are not orders
 #
@@ -3015,47 +3016,6 @@ assert lm_leak["40 times"][1] > lm_leak["never"][0] + 2, "forty copies should be
 # **Checkpoint.** A vendor shows impressions with a ROUGE-L of 0.6, "better than a second radiologist's 0.4", and every sentence cites a retrieved report. Which two measurements do you ask for, and why does neither of the vendor's figures answer them?
 #
 # <details><summary>Answer</summary>First, omissions and inventions of findings with negation, side and certainty, with intervals over patients, by a check whose own sensitivity and false-alarm rate were measured with planted errors. ROUGE-L counts words: the wrong side or an added "no" costs one of them, another true wording costs many. Second, whether each cited passage says what the sentence says, and is of this patient and this date; and how often the program answers where no passage fits. A citation shows where to look, not that it is right.</details>
-# %% [markdown]
-# ## Results
-
-# %% tags=["results"]
-def lm_record(name: str, interval: tuple[float, float, float], baseline: float, baseline_name: str, source: str = "section 14.3") -> None:
-    """One figure of 14.3 with its interval; a bootstrap interval may miss its own mean by a rounding error."""
-    value, low, high = interval
-    results.record(LECTURE, PROFILE, f"simulated reports, {name}", value, low=min(low, value), high=max(high, value), baseline=baseline, baseline_name=baseline_name, source=source)
-
-
-lm_record("impressions of held-out patients: perplexity a word", lm_perplexity["transformer", "impression"], lm_perplexity["bigram", "impression"][0], "bigram model")
-lm_record("impressions, greedy: F1 of findings with side and certainty", lm_board["transformer, greedy"]["F1"], lm_board["rules"]["F1"][0], "rules with denials")
-for what, words in (("omits", "an omission"), ("invents", "an invention")):
-    lm_record(f"impressions, greedy: share with {words}", lm_board["transformer, greedy"][what], lm_board["rules"][what][0], "rules with denials")
-for kind in LM_KINDS[1:]:
-    lm_record(f"check of findings and sides, sensitivity to planted error '{kind}'", lm_alarm["findings and sides", kind], lm_alarm["word overlap", kind][0], "word overlap")
-lm_record("check of findings and sides, false alarms on a second radiologist", lm_alarm["findings and sides", LM_KINDS[0]], lm_alarm["word overlap", LM_KINDS[0]][0], "word overlap, set for 5 %")
-for name in ("BM25", "BM25, silent at low scores", "BM25, name and year must match"):
-    lm_record(f"questions to the archive, {name}: right or rightly silent", lm_answers[name], lm_answers["no passage"][0], "no passage")
-for name in list(LM_ATTACKS)[1:]:
-    lm_record(f"planted order, {name}: sick patients called normal", lm_obeyed[name], lm_obeyed["no attack"][0], "no attack")
-for repeat in ("once", "10 times", "40 times"):
-    results.record(LECTURE, PROFILE, f"telephone number in the training texts {repeat}: exposure, mean of four", lm_leak[repeat][0], unit="bits", baseline=lm_leak["never"][0], baseline_name="never there", source="section 14.3")
-results.table(LECTURE, PROFILE)
-
-# %% [markdown]
-# ## References
-#
-# - Carlini N, Liu C, Erlingsson U, Kos J, Song D. The secret sharer: evaluating and testing unintended memorization in neural networks. USENIX Security 2019.
-# - Chen S, Piet J, Sitawarin C, Wagner D. StruQ: defending against prompt injection with structured queries. USENIX Security 2025.
-# - Greshake K, Abdelnabi S, Mishra S, Endres C, Holz T, Fritz M. Not what you've signed up for: compromising real-world LLM-integrated applications with indirect prompt injection. ACM Workshop on Artificial Intelligence and Security 2023.
-# - Holtzman A, Buys J, Du L, Forbes M, Choi Y. The curious case of neural text degeneration. ICLR 2020.
-# - Jain S and others. RadGraph: extracting clinical entities and relations from radiology reports. NeurIPS Datasets and Benchmarks 2021.
-# - Kandpal N, Wallace E, Raffel C. Deduplicating training data mitigates privacy risks in language models. ICML 2022.
-# - Lee K and others. Deduplicating training data makes language models better. ACL 2022.
-# - Lewis P and others. Retrieval-augmented generation for knowledge-intensive NLP tasks. NeurIPS 2020.
-# - Lin CY. ROUGE: a package for automatic evaluation of summaries. ACL Workshop on Text Summarization 2004.
-# - Robertson S, Zaragoza H. The probabilistic relevance framework: BM25 and beyond. Foundations and Trends in Information Retrieval 3, 2009.
-# - Smit A and others. CheXbert: combining automatic labelers and expert annotations for accurate radiology report labeling using BERT. EMNLP 2020.
-# - Vaswani A and others. Attention is all you need. NIPS 2017.
-
 # %% [markdown]
 # ## 14.4 Multimodal precision medicine - missing modality, information fusion, association analysis
 #
@@ -4846,6 +4806,27 @@ results.record(LECTURE, PROFILE, "planted order obeyed", value, low=low, high=hi
 value, low, high = lm_leak["40 times"]
 results.record(LECTURE, PROFILE, "exposure of a number that stood forty times in the training texts (least and most of four)", value, unit="bits", low=low, high=high, baseline=lm_leak["never"][0], baseline_name="never in training", source="section 14.3, planted")
 
+# %% tags=["demo"]
+def lm_record(name: str, interval: tuple[float, float, float], baseline: float, baseline_name: str, source: str = "section 14.3") -> None:
+    """One figure of 14.3 with its interval; a bootstrap interval may miss its own mean by a rounding error."""
+    value, low, high = interval
+    results.record(LECTURE, PROFILE, f"simulated reports, {name}", value, low=min(low, value), high=max(high, value), baseline=baseline, baseline_name=baseline_name, source=source)
+
+
+lm_record("impressions of held-out patients: perplexity a word", lm_perplexity["transformer", "impression"], lm_perplexity["bigram", "impression"][0], "bigram model")
+lm_record("impressions, greedy: F1 of findings with side and certainty", lm_board["transformer, greedy"]["F1"], lm_board["rules"]["F1"][0], "rules with denials")
+for what, words in (("omits", "an omission"), ("invents", "an invention")):
+    lm_record(f"impressions, greedy: share with {words}", lm_board["transformer, greedy"][what], lm_board["rules"][what][0], "rules with denials")
+for kind in LM_KINDS[1:]:
+    lm_record(f"check of findings and sides, sensitivity to planted error '{kind}'", lm_alarm["findings and sides", kind], lm_alarm["word overlap", kind][0], "word overlap")
+lm_record("check of findings and sides, false alarms on a second radiologist", lm_alarm["findings and sides", LM_KINDS[0]], lm_alarm["word overlap", LM_KINDS[0]][0], "word overlap, set for 5 %")
+for name in ("BM25", "BM25, silent at low scores", "BM25, name and year must match"):
+    lm_record(f"questions to the archive, {name}: right or rightly silent", lm_answers[name], lm_answers["no passage"][0], "no passage")
+for name in list(LM_ATTACKS)[1:]:
+    lm_record(f"planted order, {name}: sick patients called normal", lm_obeyed[name], lm_obeyed["no attack"][0], "no attack")
+for repeat in ("once", "10 times", "40 times"):
+    results.record(LECTURE, PROFILE, f"telephone number in the training texts {repeat}: exposure, mean of four", lm_leak[repeat][0], unit="bits", baseline=lm_leak["never"][0], baseline_name="never there", source="section 14.3")
+
 # %% tags=["results"]
 for state in SURV_STATES:
     value, low, high = surv_interval(surv_c[fused, state])
@@ -4901,6 +4882,7 @@ results.table(LECTURE, PROFILE)
 # - Canonne C, Kamath G, Steinke T. The discrete Gaussian for differential privacy. NeurIPS 2020.
 # - Carlini N, Chien S, Nasr M, Song S, Terzis A, Tramèr F. Membership inference attacks from first principles. IEEE Symposium on Security and Privacy 2022.
 # - Carlini N, Liu C, Erlingsson Ú, Kos J, Song D. The secret sharer: evaluating and testing unintended memorization in neural networks. USENIX Security 2019.
+# - Chen S, Piet J, Sitawarin C, Wagner D. StruQ: defending against prompt injection with structured queries. USENIX Security 2025.
 # - Cox DR. Regression models and life-tables. Journal of the Royal Statistical Society B 34, 1972.
 # - Davidson-Pilon C. lifelines: survival analysis in Python. Journal of Open Source Software 4, 2019.
 # - Demner-Fushman D and others. Preparing a collection of radiology examinations for distribution and retrieval. Journal of the American Medical Informatics Association 23, 2016.
@@ -4912,9 +4894,12 @@ results.table(LECTURE, PROFILE)
 # - Hu E and others. LoRA: low-rank adaptation of large language models. ICLR 2022.
 # - Jain S and others. RadGraph: extracting clinical entities and relations from radiology reports. NeurIPS Datasets and Benchmarks 2021.
 # - Johnson A and others. MIMIC-CXR, a de-identified publicly available database of chest radiographs with free-text reports. Scientific Data 6, 2019.
+# - Kandpal N, Wallace E, Raffel C. Deduplicating training data mitigates privacy risks in language models. ICML 2022.
 # - Kaplan EL, Meier P. Nonparametric estimation from incomplete observations. Journal of the American Statistical Association 53, 1958.
 # - Katzman J, Shaham U, Cloninger A, Bates J, Jiang T, Kluger Y. DeepSurv: personalized treatment recommender system using a Cox proportional hazards deep neural network. BMC Medical Research Methodology 18, 2018.
 # - Kirillov A and others. Segment anything. ICCV 2023.
+# - Lee K and others. Deduplicating training data makes language models better. ACL 2022.
+# - Lewis P and others. Retrieval-augmented generation for knowledge-intensive NLP tasks. NeurIPS 2020.
 # - Lin CY. ROUGE: a package for automatic evaluation of summaries. ACL Workshop Text Summarization Branches Out 2004.
 # - Loprinzi CL and others. Prospective evaluation of prognostic variables from patient-completed questionnaires. Journal of Clinical Oncology 12, 1994.
 # - Ma J, He Y, Li F, Han L, You C, Wang B. Segment anything in medical images. Nature Communications 15, 2024.
@@ -4931,6 +4916,7 @@ results.table(LECTURE, PROFILE)
 # - Thrush T and others. Winoground: probing vision and language models for visio-linguistic compositionality. CVPR 2022.
 # - Tiu E, Talius E, Patel P, Langlotz C, Ng A, Rajpurkar P. Expert-level detection of pathologies from unannotated chest X-ray images via self-supervised learning. Nature Biomedical Engineering 6, 2022.
 # - Tschannen M, Kumar M, Steiner A, Zhai X, Houlsby N, Beyer L. Image captioners are scalable vision learners too. NeurIPS 2023.
+# - Vaswani A and others. Attention is all you need. NIPS 2017.
 # - Yeom S, Giacomelli I, Fredrikson M, Jha S. Privacy risk in machine learning: analyzing the connection to overfitting. IEEE Computer Security Foundations Symposium 2018.
 # - Yousefpour A and others. Opacus: user-friendly differential privacy library in PyTorch. arXiv 2021.
 # - Yu J and others. CoCa: contrastive captioners are image-text foundation models. Transactions on Machine Learning Research 2022.
