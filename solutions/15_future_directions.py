@@ -4793,18 +4793,6 @@ for name, rows in sam_summary.items():
 for how in sam_rows:
     value, low, high = vlm_interval(sam_table[how, sam_patients[0]])
     results.record(LECTURE, PROFILE, f"hippocampus, one click, {sam_patients[0]} labelled cases, {how}: Dice", value, low=low, high=high, baseline=float(sam_table["atlas", sam_patients[0]].mean()), baseline_name="atlas of the same cases", source="section 14.2")
-for part, beside in (("impression", "bigram"),):
-    value, low, high = (float(v) for v in lm_perplexity["transformer", part])
-    results.record(LECTURE, PROFILE, f"language model, {part}: perplexity", value, low=low, high=high, baseline=float(lm_perplexity[beside, part][0]), baseline_name=beside, source="section 14.3, planted")
-value, low, high = (float(v) for v in lm_board["transformer, greedy"]["F1"])
-results.record(LECTURE, PROFILE, "impressions: F1 of findings", value, low=low, high=high, baseline=float(lm_board["keywords"]["F1"][0]), baseline_name="keywords", source="section 14.3, planted")
-for name in ("BM25",):
-    value, low, high = (float(v) for v in lm_answers[name])
-    results.record(LECTURE, PROFILE, f"answers with {name}: right or rightly silent", value, low=low, high=high, baseline=float(lm_answers["no passage"][0]), baseline_name="no passage", source="section 14.3, planted")
-value, low, high = (float(v) for v in lm_obeyed["with the marker, one text"])
-results.record(LECTURE, PROFILE, "planted order obeyed", value, low=low, high=high, baseline=float(lm_obeyed["no attack"][0]), baseline_name="no attack", source="section 14.3, planted")
-value, low, high = lm_leak["40 times"]
-results.record(LECTURE, PROFILE, "exposure of a number that stood forty times in the training texts (least and most of four)", value, unit="bits", low=low, high=high, baseline=lm_leak["never"][0], baseline_name="never in training", source="section 14.3, planted")
 
 # %% tags=["demo"]
 def lm_record(name: str, interval: tuple[float, float, float], baseline: float, baseline_name: str, source: str = "section 14.3") -> None:
