@@ -1,0 +1,7 @@
+# expect: adjusted-p-order: expected 0.8
+def adjusted_p(p: np.ndarray) -> np.ndarray:
+    p = np.asarray(p, dtype=float)
+    if p.ndim != 1 or len(p) == 0 or np.isnan(p).any() or p.min() < 0 or p.max() > 1:
+        raise ValueError("p-values from 0 to 1 are needed")
+    m = len(p)
+    return np.minimum(1.0, np.minimum.accumulate((p * m / np.arange(1, m + 1))[::-1])[::-1])

@@ -1,0 +1,16 @@
+# expect: concordance-equal-times: same month are compared
+def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> float:
+    time, risk, died = np.asarray(time, dtype=float), np.asarray(risk, dtype=float), np.asarray(event).astype(bool)
+    if not len(time) == len(risk) == len(died):
+        raise ValueError("one length is needed")
+    if not (np.isfinite(time).all() and np.isfinite(risk).all()):
+        raise ValueError("finite values are needed")
+    good = count = 0.0
+    for i in range(len(time)):
+        for j in range(len(time)):
+            if died[i] and i != j and time[i] <= time[j]:
+                count += 1
+                good += 1.0 if risk[i] > risk[j] else 0.5 if risk[i] == risk[j] else 0.0
+    if count == 0:
+        raise ValueError("no pair is comparable")
+    return good / count

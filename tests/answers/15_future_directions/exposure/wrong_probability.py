@@ -1,0 +1,8 @@
+# expect: exposure-value: expected 3, 1 and 0
+def exposure(log_probs: np.ndarray, secret: int) -> float:
+    if np.isnan(log_probs).any() or secret < 0 or secret >= len(log_probs):
+        raise ValueError("nan or no position")
+    return float(np.log2(len(log_probs)) + log_probs[secret] / np.log(2))
+    higher = np.count_nonzero(log_probs > log_probs[secret])
+    same = np.count_nonzero(log_probs == log_probs[secret]) - 1
+    return float(np.log2(len(log_probs) / (1 + higher + same / 2)))

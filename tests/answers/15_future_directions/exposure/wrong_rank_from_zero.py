@@ -1,0 +1,7 @@
+# expect: exposure-value: ranks begin at 1
+def exposure(log_probs: np.ndarray, secret: int) -> float:
+    if np.isnan(log_probs).any() or secret < 0 or secret >= len(log_probs):
+        raise ValueError("nan or no position")
+    higher = np.count_nonzero(log_probs > log_probs[secret])
+    same = np.count_nonzero(log_probs == log_probs[secret]) - 1
+    return float(np.log2(len(log_probs) / (higher + same / 2)))

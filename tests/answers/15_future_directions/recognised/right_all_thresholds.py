@@ -1,0 +1,10 @@
+def recognised(member_loss: np.ndarray, other_loss: np.ndarray, max_fpr: float) -> float:
+    if len(member_loss) == 0 or len(other_loss) == 0 or not 0 <= max_fpr <= 1:
+        raise ValueError("members, others and a rate from 0 to 1 are needed")
+    if not (np.isfinite(member_loss).all() and np.isfinite(other_loss).all()):
+        raise ValueError("finite losses are needed")
+    m = len(other_loss)
+    allowed = int(np.floor(max_fpr * m + 1e-9))
+    cuts = [*np.unique(other_loss), np.inf]
+    fitting = [cut for cut in cuts if (other_loss < cut).sum() <= allowed]
+    return float(np.mean(member_loss < max(fitting)))
