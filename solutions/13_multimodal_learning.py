@@ -25,7 +25,7 @@
 #
 # - **Everything here is simulated, in every profile.** The cohort is larger in `laptop` than in `ci`. AUCs tell how a method behaves where the truth is known. They are no promise for a real hospital.
 # - Sections 12.3 and 12.4 draw patients of their own from the same simulation, with other seeds. In 12.4 the mark of a portable machine is made to go with the outcome, to see whether a model takes the bait.
-- Learning rates and the best single modality are chosen on validation patients. The test patients are used for the figures in the tables, and choose nothing.
+# - Learning rates and the best single modality are chosen on validation patients. The test patients are used for the figures in the tables, and choose nothing.
 
 # %% tags=["parameters"]
 LECTURE = "13_multimodal_learning"
