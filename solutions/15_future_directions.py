@@ -1359,6 +1359,9 @@ show.figure(fig, alt="Dice against the error of the box: network and filled box 
 print(f"tight boxes {sam_loose[0.0][:, 0].mean():.2f}, corners off by 0.2 of the sides {sam_loose[0.2][:, 0].mean():.2f}, one click {sam_click[:, 0].mean():.2f}")
 
 # %% [markdown]
+# With tight boxes the filled box is about as good as this network, so a Dice that was measured with tight boxes says little about the network. As the corners miss, the filled box falls faster, and the network falls, too. Measure with boxes as your readers draw them; a spread of corners, as here, is the second best.
+
+# %% [markdown]
 # ### A new structure, few labels, and a frozen backbone
 #
 # Now the hippocampus: real MR, and a structure that pre-training never showed. You have a handful of outlined patients, and a backbone that other teams use, too. What do you train?
@@ -1749,7 +1752,7 @@ for (how, patients), values in sam_table.items():
     print(f"{patients:3d} cases  {how:14s} {sam_weights.get(how, 0):8,d} weights   Dice {mean:.3f} ({low:.3f} to {high:.3f})")
 
 # %% [markdown]
-# Read it without a favourite. The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA changes the inside for about an eighth of the weights, and closes a good part of the gap with two cases. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little.
+# Read it without a favourite. The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA changes the inside for about an eighth of the weights, and closes a part of the gap. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little.
 #
 # Hu et al. found LoRA *equal* to full fine-tuning for language models. Their backbones hold tens of millions of weights and have seen a million images; a hundred labels can't pin down so many weights, and need not. Ours has seen a few hundred simulated images, for seconds, and is small enough to be trained whole. The lesson is the procedure: the same few labels, the same validation, an atlas and a network from scratch
 # beside the favourite. With a large backbone, run the same trial again.
