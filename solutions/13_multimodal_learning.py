@@ -522,6 +522,8 @@ for name, trace in traces.items():
 show.explore(draw_ecg, alt="Two ECG-like traces over six seconds with the same number of beats: one with even intervals and small P waves, one with uneven intervals and none.", rate=[250, 100, 50, 25, 10])
 
 # %% [markdown]
+# A QRS complex lasts about 0.1 s, but its R wave, the part that a beat is counted by, is only about 30 ms wide at half its height here. At 50 samples a second the beats change their height. At 25 the samples lie 40 ms apart, step over some R waves, and the beats begin to get lost. A filter before the export would have flattened the waves instead.
+#
 # **Omics** has the opposite trouble: thousands of columns, and few patients. The planted truth here is the plainest possible. A panel of 2000 genes is *pure noise*, the outcome a coin, and there are 100 patients. The study picks the 20 genes that differ most between sick and healthy, trains on them, and reports a cross-validated AUC.
 #
 # **Predict before you run.** The right answer is 0.5. What comes out when the 20 genes are picked once, before the folds are made?
@@ -599,7 +601,9 @@ def shared_bits(counts: np.ndarray) -> float:
 # Two yes-no tests that agree in 3 of 4 patients: 1 + 1 - (3/4 log2(8/3) + 1/4 log2(8)) = 0.189 bits
 agree = np.array([[30, 10], [10, 30]])
 both = 0.75 * np.log2(8 / 3) + 0.25 * 3
-value = float(shared_bits(agree.copy()))
+answer = shared_bits(agree.copy())
+assert answer is not None, "the function returns nothing: did you forget the return?"
+value = float(answer)
 assert not np.isclose(value, (2 - both) * np.log(2)), "that is in nats: take the logarithm to base 2"
 assert not np.isclose(value, both), "that is H(A, B), what both hold together: take it off the sum of the two entropies"
 assert not np.isclose(value, 1.0), "that is the entropy of one test alone"
@@ -736,7 +740,9 @@ nan = np.nan
 cells = np.array([[1.0, 5.0], [2.0, nan], [3.0, 7.0], [4.0, 8.0]])
 hours = np.array([[9.0, 11.0], [20.0, nan], [31.0, 12.0], [5.0, 39.0]])
 asked, outcome = np.array([10.0, 20.0, 30.0, 40.0]), np.array([0, 0, 1, 1])
-known = np.asarray(leakage_audit(cells.copy(), hours.copy(), asked.copy(), outcome.copy())["known"], float)
+audit = leakage_audit(cells.copy(), hours.copy(), asked.copy(), outcome.copy())
+assert isinstance(audit, dict) and set(audit) >= {"known", "late", "presence"}, "return a dictionary with known, late and presence"
+known = np.asarray(audit["known"], float)
 assert known.shape == (4, 2), f"known keeps the shape of values, (4, 2), got {known.shape}"
 assert not np.isnan(known[0, 0]) and not np.isnan(known[2, 1]), "a value from before its own patient's decision is lost: take out cells, not columns or patients"
 assert not np.isnan(known[1, 0]), "a value that is written at the very hour of the decision is known: only later ones are taken out"
@@ -768,12 +774,12 @@ assert not np.isnan(late[2]), "a column that was never written: its share is 0, 
 assert np.allclose(late, [0.25, 1 / 3, 0]), f"expected 1/4, 1/3 and 0, got {late.round(3)}"
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(1303)
-cells = rng.normal(size=(80, 4))
+cells = rng.integers(0, 4, (80, 4)).astype(float)
 cells[rng.random((80, 4)) < 0.4] = nan
 hours, asked = np.where(np.isnan(cells), nan, rng.integers(0, 48, (80, 4))), rng.integers(0, 48, 80).astype(float)
 expected = [np.mean([hours[i, j] > asked[i] for i in range(80) if not np.isnan(cells[i, j])]) for j in range(4)]
 late = np.asarray(leakage_audit(cells, hours, asked, np.arange(80) % 2)["late"], float)
-assert np.allclose(late, expected), "the shares are off on a larger table"
+assert np.allclose(late, expected), "the shares are off on a larger table (a value of 0 is a value, too)"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "leakage-audit-presence", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -824,7 +830,7 @@ for name, draws in {**leak_draws, "as exported, used at the door": at_the_door}.
 print(f"weight of the bed {leak_fit.coef_[0, -1]:.1f}, the largest of the others {np.abs(leak_fit.coef_[0, :-1]).max():.1f}")
 
 # %% [markdown]
-# One column, and the table beats everything in this lecture, until the model is used at the door, where no bed is booked yet. Data that could not have been known at the time is called **leakage** (Kaufman and others, 2012), and a jump like this is a reason to look for it. An audit by *time* finds the column without knowing what it means. An audit by *presence* finds what time can't: a test that is ordered only for the sick.
+# One column, and a table of vital signs comes near what all modalities together could tell if they were read without error (12.1's last printed line), until the model is used at the door, where no bed is booked yet. Data that could not have been known at the time is called **leakage** (Kaufman and others, 2012), and a jump like this is a reason to look for it. An audit by *time* finds the column without knowing what it means. An audit by *presence* finds what time can't: a test that is ordered only for the sick.
 
 # %% [markdown]
 # ### Joint or coordinated?
@@ -1133,8 +1139,14 @@ assert np.isclose(probability[0], 0.8, atol=0.01), f"with the film alone the fil
 rng = np.random.default_rng(1321)
 outcome = rng.integers(0, 2, 200)
 val, new = rng.normal(2 * outcome - 1.0, 2.0, (2, 200)), rng.normal(0, 2, (2, 30))
-val[0, ::3], new[1, ::2] = np.nan, np.nan
+val[0, ::7], new[1, ::2] = np.nan, np.nan
+val[0, (val[1] > 0.5) & (outcome == 0)] = np.nan  # gaps for a reason: complete cases are others
 probability, temperature = late_fusion(val.copy(), outcome.copy(), new.copy())
+grid = np.exp(np.linspace(-5, 5, 2001))[:, None]
+for m in range(2):
+    kept = ~np.isnan(val[m])
+    loss = (np.logaddexp(0, val[m, kept] / grid) - outcome[kept] * val[m, kept] / grid).mean(1)
+    assert np.isclose(np.asarray(temperature, float)[m], grid[loss.argmin(), 0], rtol=0.02), "a temperature is not where the cross-entropy is least, over all validation patients who have this modality, whatever else they lack"
 single = [np.asarray(late_fusion(val[m : m + 1].copy(), outcome.copy(), np.nan_to_num(new[m : m + 1]))[0], float) for m in range(2)]
 expected = np.where(np.isnan(new[1]), single[0], (single[0] + single[1]) / 2)
 assert np.allclose(np.asarray(probability, float), expected, atol=5e-3), "with gaps in both sets the probability is not the mean of those that are there"
@@ -1182,7 +1194,7 @@ def draw_loudness(log2_factor: int) -> plt.Figure:
 show.explore(draw_loudness, alt="Fused AUC against a factor on the film model's logits. Averaged logits get worse as the film gets louder; averaged probabilities get worse more slowly; calibrated first, the AUC does not change.", log2_factor=(-2, 5, 1))
 
 # %% [markdown]
-# Calibrated first, the factor has no effect: the temperature takes it out again. Without calibration a louder film turns the fused score, step by step, into the film's score alone.
+# Calibrated first, the factor has no effect: the temperature takes it out again. Without calibration a louder film turns averaged logits, step by step, into the film's score alone. Averaged probabilities end at the film's plain yes or no, and report and table only rank the patients within each.
 #
 # ### Gated fusion
 #
@@ -1206,7 +1218,7 @@ def gated_fusion(h: torch.Tensor, score: torch.Tensor, present: torch.Tensor) ->
 
     Args:
         h: (B, M, d) one vector for each modality; what stands at an absent one may be anything, nan included.
-        score: (B, M) finite, how much each modality wants to be heard; may be as large as 1e4.
+        score: (B, M) how much each modality wants to be heard, from -1e4 to 1e4; an absent one may have any of these scores.
         present: (B, M) bool, True where the patient has the modality.
 
     Returns:
@@ -1262,6 +1274,8 @@ for number in range(4):
     e_g = torch.exp(score_g) * present_g
     truth_g = e_g / e_g.sum(1, keepdim=True)
     assert torch.allclose(w_g, truth_g, atol=1e-5) and torch.allclose(o_g, (truth_g[..., None] * h_g).sum(1), atol=1e-5), "weights or vectors are off with other patterns of absence"
+w_g = torch.as_tensor(gated_fusion(torch.ones(1, 3, 2), torch.tensor([[1e4, -1e4, -1e4]]), torch.tensor([[False, True, True]]))[1]).detach()
+assert torch.allclose(w_g, torch.tensor([[0.0, 0.5, 0.5]])), "an absent modality's large score still counts: take it out before anything is subtracted, and put in its place what no score reaches"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "gated-fusion-nan", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -1396,6 +1410,9 @@ for b in range(2):
     kept = words_x[b, ~padding_x[b]]
     truth = torch.softmax((film_x[b] @ w_x[0]) @ (kept @ w_x[1]).T / 8**0.5, 1)
     assert torch.allclose(a_x[b][:, ~padding_x[b]], truth, atol=1e-5) and torch.allclose(o_x[b], film_x[b] + truth @ (kept @ w_x[2]), atol=1e-5), "each report has its own padding, and it may stand anywhere"
+one_x = torch.tensor([[1.0]], dtype=torch.float64)
+a_x = torch.as_tensor(cross_attention(one_x[None], torch.tensor([[[-30.0], [30.0]]], dtype=torch.float64), torch.tensor([[False, True]]), 3 * one_x, 10 * one_x, one_x)[1]).detach().double()
+assert torch.allclose(a_x, torch.tensor([[[1.0, 0.0]]], dtype=torch.float64)), "scores of -900 for the word and 900 for the padding: the padding still wins. Put in its place what no score reaches"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "cross-attention-empty", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -1461,7 +1478,9 @@ def tensor_fusion(vectors: list[torch.Tensor]) -> torch.Tensor:
 # The size: 4, 3 and 2 features give 5 x 4 x 3 = 60 numbers a patient
 rng_t = torch.Generator().manual_seed(1360)
 parts_t = [torch.randn(2, d, generator=rng_t) for d in (4, 3, 2)]
-o_t = torch.as_tensor(tensor_fusion([part.clone() for part in parts_t])).detach().float()
+answer_t = tensor_fusion([part.clone() for part in parts_t])
+assert answer_t is not None, "the function returns nothing: did you forget the return?"
+o_t = torch.as_tensor(answer_t).detach().float()
 assert o_t.ndim == 2 and o_t.shape[0] == 2, f"one row for each of 2 patients, got the shape {tuple(o_t.shape)}"
 assert o_t.shape[1] != 24, "4 x 3 x 2 = 24: the appended 1 is missing, and with it every single and paired term"
 assert o_t.shape[1] not in (9, 12), "9 or 12 numbers: that is concatenation, not an outer product"
@@ -1485,7 +1504,9 @@ assert torch.allclose(o_t[0], torch.tensor([10.0, 2, 15, 3, 5, 1])), f"expected 
 assert torch.allclose(o_t[1], torch.tensor([7.0, 1, 0, 0, 7, 1])), "a feature of 0 kills its products, and nothing else: the second patient's other terms stay"
 ### BEGIN HIDDEN TESTS
 a_t, b_t, c_t = (torch.randn(4, d, generator=torch.Generator().manual_seed(1361 + d)) for d in (3, 2, 4))
-o_t = torch.as_tensor(tensor_fusion([a_t.clone(), b_t.clone(), c_t.clone()])).detach().float().reshape(4, 4, 3, 5)
+o_t = torch.as_tensor(tensor_fusion([a_t.clone(), b_t.clone(), c_t.clone()])).detach().float()
+assert tuple(o_t.shape) == (4, 60), f"modalities of 3, 2 and 4 features: 60 numbers for each of 4 patients, got the shape {tuple(o_t.shape)}"
+o_t = o_t.reshape(4, 4, 3, 5)
 assert torch.allclose(o_t[:, :3, :2, :4], torch.einsum("bi,bj,bk->bijk", a_t, b_t, c_t), atol=1e-5), "the triple products are off"
 assert torch.allclose(o_t[:, :3, 2, 4], a_t) and torch.allclose(o_t[:, 3, :2, 4], b_t) and torch.allclose(o_t[:, 3, 2, :4], c_t), "each modality must also stand there alone"
 assert torch.allclose(o_t[:, :3, 2, :4], torch.einsum("bi,bk->bik", a_t, c_t), atol=1e-5), "the paired products are off"
@@ -1780,7 +1801,7 @@ def symmetric_info_nce(image: torch.Tensor, report: torch.Tensor, temperature: f
         a scalar tensor, connected to both inputs.
 
     Raises:
-        ValueError: shapes differ or aren't (B, d), fewer than two pairs, or temperature not above 0.
+        ValueError: shapes differ or aren't (B, d), fewer than two pairs, or temperature not above 0 (nan included).
     """
     ### BEGIN SOLUTION
     if image.ndim != 2 or image.shape != report.shape or len(image) < 2:
@@ -2038,6 +2059,7 @@ def recall_at_k(similarity: np.ndarray, texts: list[str], k: int) -> float:
 # Four different reports. The own one has the ranks 1, 2, 4, 2 within its row
 table = np.array([[0.9, 0.6, 0.2, 0.3], [0.8, 0.5, 0.05, 0.0], [0.7, 0.6, 0.1, 0.5], [0.2, 0.1, 0.9, 0.4]])
 different = ["effusion", "nodule", "normal", "fracture"]
+assert recall_at_k(table.copy(), list(different), 1) is not None, "the function returns nothing: did you forget the return?"
 found = [float(recall_at_k(table.copy(), list(different), k)) for k in (1, 2, 3, 4)]
 assert not np.allclose(found, [0.75, 0.25, 0.25, 0.0]), "these are the queries without a hit: return the share with one"
 assert not np.allclose(found, [0.25, 0.5, 1.0, 1.0]), "that is the other direction: one query is one row, so compare within rows"
@@ -2214,7 +2236,7 @@ for sentence, name in (("left pleural effusion", "effusion"), ("no pleural effus
 #
 # $$\bar v_c = \frac{m_c}{\lVert m_c \rVert}, \quad m_c = \frac{1}{P_c} \sum_p \frac{w_{cp}}{\lVert w_{cp} \rVert}, \qquad p(c \mid \text{image}_i) = \frac{\exp(u_i^\top \bar v_c / \tau)}{\sum_{c'} \exp(u_i^\top \bar v_{c'} / \tau)}$$
 #
-# Both normalisations matter. Without the inner one a long vector outvotes the other prompts. Without the outer one a class whose prompts *disagree* has a short mean, and loses against every class with a single prompt.
+# Both normalisations matter. Without the inner one a long vector outvotes the other prompts. Without the outer one a class whose prompts *disagree* has a short mean: its scores are drawn towards 0, and it loses films to a class with a single prompt.
 #
 # A prompt is a parameter all the same. Whoever tries thirty prompts and reports the best test AUC has trained on the test labels. Choose on validation, or take the mean of several.
 
@@ -2597,7 +2619,7 @@ show.figure(fig, alt="One head with lesions (upper row) and without (lower row):
 #
 # ### Missing modality
 #
-# First: complete cases vanish quickly. If 90 % of patients have a report and, independently, 60 % have lab values, only $0.9 \times 0.6 = 54$ % have both. And they are chosen: blood is drawn from those who look ill. What is missing is missing **for a reason**, so training on complete cases trains on other patients than those who come.
+# Section 12.1 counted how quickly complete cases vanish, and that those who are left are sicker. What is missing is missing **for a reason**, so training on complete cases trains on other patients than those who come.
 #
 # Write $h_m \in \mathbb{R}^d$ for the embedding of modality $m$, and $r_m \in \{0, 1\}$ for whether it is present. There are three ways to go on without it:
 #
@@ -2632,7 +2654,7 @@ def drop_modalities(present: np.ndarray, rate: float, seed: int) -> np.ndarray:
         (N, M) bool: a subset of `present` with at least one True in each row.
 
     Raises:
-        ValueError: a patient has no modality at all, or rate is not from 0 to below 1.
+        ValueError: a patient has no modality at all, or rate is not from 0 to below 1 (nan included).
     """
     ### BEGIN SOLUTION
     present = np.asarray(present, dtype=bool)
@@ -2956,7 +2978,7 @@ def decision_curve(p: np.ndarray, y: np.ndarray, thresholds: np.ndarray) -> dict
         "model", "all" and "none": (T,) net benefit per patient.
 
     Raises:
-        ValueError: p and y differ in length or are empty, a probability is outside 0 to 1, or a threshold outside (0, 1).
+        ValueError: p and y differ in length or are empty, a probability is nan or outside 0 to 1, or a threshold outside (0, 1).
     """
     ### BEGIN SOLUTION
     p, y, t = np.asarray(p, dtype=float), np.asarray(y), np.asarray(thresholds, dtype=float)
@@ -2977,7 +2999,9 @@ def decision_curve(p: np.ndarray, y: np.ndarray, thresholds: np.ndarray) -> dict
 # By hand: ten patients, four ill. From 0.25 on 3 ill and 2 healthy are treated: 0.3 - 0.2 x (1/3); from 0.6 on 2 ill and 1 healthy: 0.2 - 0.1 x 1.5
 p = np.array([0.9, 0.7, 0.3, 0.1, 0.8, 0.25, 0.2, 0.1, 0.05, 0.0])
 y = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
-model = np.asarray(decision_curve(p.copy(), y.copy(), np.array([0.25, 0.6]))["model"])
+curve = decision_curve(p.copy(), y.copy(), np.array([0.25, 0.6]))
+assert isinstance(curve, dict) and set(curve) >= {"model", "all", "none"}, "return a dictionary with model, all and none"
+model = np.asarray(curve["model"])
 assert model.shape == (2,), f"one net benefit for each threshold: expected shape (2,), got {model.shape}"
 assert not np.allclose(model, [0.1, 0.1]), "a false positive weighs the odds of the threshold, t / (1 - t), not 1"
 assert not np.allclose(model, [0.3 - 0.2 * 0.25, 0.2 - 0.1 * 0.6]), "a false positive weighs the odds t / (1 - t), not t"
@@ -2988,7 +3012,7 @@ assert np.allclose(model, [0.3 - 0.2 / 3, 0.2 - 0.1 * 1.5]), f"expected 0.2333 a
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(1260)
 for n in (7, 60):
-    p, y, t = rng.random(n).round(2), rng.integers(0, 2, n), np.array([0.05, 0.3, 0.5, 0.91])
+    p, y, t = rng.random(n).round(2), rng.integers(0, 2, n), np.array([0.3, 0.05, 0.91, 0.5])
     truth = [sum((1 if y[i] else -s / (1 - s)) for i in range(n) if p[i] >= s) / n for s in t]
     assert np.allclose(decision_curve(p, y, t)["model"], truth), f"for {n} random patients the model's net benefit is off"
 ### END HIDDEN TESTS
@@ -3171,7 +3195,9 @@ def gap_study(sizes: tuple, shares: tuple, images: int, seed: int) -> dict:
 p = np.array([0.9, 0.5, 0.8, 0.2, 0.6, 0.4, 0.9, 0.9, 0.9])
 y = np.array([1, 1, 1, 1, 1, 1, 0, 0, 0])
 group, patient = np.array([0, 0, 0, 0, 1, 1, 0, 1, 1]), np.array([1, 1, 1, 2, 3, 4, 5, 6, 7])
-gap = float(sensitivity_gap(p, y, group, patient, 0.5, 50, 0)["gap"])
+answer = sensitivity_gap(p, y, group, patient, 0.5, 50, 0)
+assert isinstance(answer, dict) and set(answer) >= {"gap", "low", "high"}, "return a dictionary with gap, low and high"
+gap = float(answer["gap"])
 assert not np.isclose(gap, -0.25), "group 0 minus group 1, not the other way round"
 assert not np.isclose(gap, 0.0), "that is the gap of the patients' means, or of p above the threshold: sensitivity is over images, and p = 0.5 is found at 0.5"
 assert not np.isclose(gap, 0.6 - 0.25), "that is a gap of accuracies: look at the ill images only"
@@ -3346,7 +3372,9 @@ def shortcut_audit(p: np.ndarray, p_removed: np.ndarray, y: np.ndarray, marker: 
 # Two of five films have the mark. Without it they lose 0.4 and 0.2
 p, without = np.array([0.9, 0.7, 0.4, 0.3, 0.2]), np.array([0.5, 0.5, 0.4, 0.3, 0.2])
 y, marker = np.array([1, 0, 1, 0, 0]), np.array([True, True, False, False, False])
-effect = float(shortcut_audit(p, without, y, marker)["effect"])
+audit = shortcut_audit(p, without, y, marker)
+assert isinstance(audit, dict) and set(audit) >= {"effect", "auc", "auc_within"}, "return a dictionary with effect, auc and auc_within"
+effect = float(audit["effect"])
 assert not np.isclose(effect, 0.12), "films without a mark dilute the mean with zeros: average over those that have it"
 assert not np.isclose(effect, -0.3), "before minus after: a mark that raises p has a positive effect"
 assert not np.isclose(effect, 0.4), "you average over the sick only: all films with the mark belong to it"
@@ -3494,7 +3522,7 @@ show.row([*pair, pair[0] - pair[1]], titles=[f"as taken: p = {said[0]:.2f}", f"m
          alt="A film with a small burnt-in letter in its upper right corner, the same film without it, and the difference: only the letter. The model's probability is given above both")
 
 # %% [markdown]
-# The model with the shortcut wins at home and would win the tender. Within equal marks, and at the next hospital, its lead is gone. Removal says *how* it came about: the same patients, the same lungs, and another probability as soon as a letter in the corner goes. Only one of the four columns can be computed by a hospital that does not know what to look for: the plain AUC. So the list of suspects (marks, tubes, laterality letters, the
+# The model with the shortcut wins at home and would win the tender. Within equal marks, and at the next hospital, its lead is gone. Removal says *how* it came about: the same patients, the same lungs, and another probability as soon as a letter in the corner goes. Two of the four columns, removal and strata, need the name of a suspect, and the third needs another hospital. What every hospital can compute at home is the plain AUC, the one that the shortcut flatters. So the list of suspects (marks, tubes, laterality letters, the
 # machine, the site) has to be written down before the audit, by people who know how films are made.
 #
 # ### What a regulator asks
