@@ -21,11 +21,11 @@
 # |---|---|---|---|---|
 # | patients with suspected pneumonia: a film, its report, eight vital signs and lab values, and whether intensive care or death follows within 7 days (12.1, 12.2, 12.4; without the outcome also 12.3) | this course, simulated in this lecture; how much of the outcome each modality tells is planted | this course | nobody | one examination a patient; training, validation and test patients come from three different seeds |
 # | slices of simulated heads in T1 and T2, some with planted white-matter lesions (12.3) | this course, simulated: the anatomy of MNI152 2009a, deformed for each patient | this course; MNI152 under its own notice: use, copy and change freely, keeping the notice | an average of 152 volunteers; no single person is in it | by simulated patient |
-| ECG-like signals, a gene panel of pure noise (12.1) | this course, simulated in this lecture | this course | nobody | the panel: five folds of patients |
+# | ECG-like signals, a gene panel of pure noise (12.1) | this course, simulated in this lecture | this course | nobody | the panel: five folds of patients |
 #
 # - **Everything here is simulated, in every profile.** The cohort is larger in `laptop` than in `ci`. AUCs tell how a method behaves where the truth is known. They are no promise for a real hospital.
 # - Sections 12.3 and 12.4 draw patients of their own from the same simulation, with other seeds. In 12.4 the mark of a portable machine is made to go with the outcome, to see whether a model takes the bait.
-- Learning rates and the best single modality are chosen on validation patients. The test patients are used for the figures in the tables, and choose nothing.
+# - Learning rates and the best single modality are chosen on validation patients. The test patients are used for the figures in the tables, and choose nothing.
 
 # %% tags=["parameters"]
 LECTURE = "13_multimodal_learning"
