@@ -534,7 +534,7 @@ for study in range(12):
     for name, model, x in (("picked before the split", LogisticRegression(max_iter=300), before), ("picked inside each fold", inside, genes)):
         panel_areas[name].append(roc_auc_score(coin, cross_val_predict(model, x, coin, cv=folds, method="decision_function")))
 fig, ax = plt.subplots(figsize=(6.5, 1.9), layout="constrained")
-for row, (name, values) in enumerate(panel_areas.items()):
+for row, values in enumerate(panel_areas.values()):
     ax.plot(values, np.full(12, row) + np.linspace(-0.15, 0.15, 12), "so"[row], color=show.PALETTE[1 - row], alpha=0.8)
 ax.axvline(0.5, color="0.4", linestyle="--", linewidth=1)
 ax.set(yticks=[0, 1], yticklabels=panel_areas, ylim=(1.5, -0.5), xlabel="cross-validated AUC of 12 studies; the truth is 0.5")
