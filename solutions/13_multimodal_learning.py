@@ -3121,7 +3121,7 @@ for t in (0.1, 0.2, 0.4):
 # %% [markdown]
 # ### For whom does it work? Subgroup gaps
 #
-# A mean over all patients can hide a group. Seyyed-Kalantari and others (Nature Medicine, 2021) measured that film models miss disease more often in under-served groups. The figure to look at is a difference of **sensitivities**: among those who *are* ill, how many are found in each group? And it needs an interval, for a small group's figure is mostly chance. Two mistakes are common, and they point in opposite directions:
+# A mean over all patients can hide a group. Seyyed-Kalantari and others (Nature Medicine, 2021) measured that film models miss disease more often in under-served groups. The figure to look at is a difference of **sensitivities**: among those who *are* ill, how many are found in each group? And it needs an interval, for a small group's figure is mostly chance. Two mistakes are common, and both make a gap look surer than it is:
 #
 # - a gap of 20 points among 12 sick patients is called unfair, or a gap of 3 points is called fair, without an interval;
 # - patients who were filmed six times are counted as six people. Their images agree with each other, so the interval comes out too narrow. The unit that was sampled is the **patient**, so patients are drawn anew.
@@ -3527,7 +3527,7 @@ show.row([*pair, pair[0] - pair[1]], titles=[f"as taken: p = {said[0]:.2f}", f"m
 #
 # ### What a regulator asks
 #
-# None of this section's tables is an academic exercise. Whoever places such a model on a market has to show them. In the European Union software that serves diagnosis or therapy is usually a medical device under the **Medical Device Regulation** (EU) 2017/745, where most of it falls into class IIa or higher and a notified body looks at the file. The **AI Act** (EU) 2024/1689 adds duties for high-risk systems, among them AI that is a safety component of such a device or is itself one that needs a notified
+# None of this section's tables is an academic exercise. Whoever places such a model on a market has to answer what they ask. In the European Union software that serves diagnosis or therapy is usually a medical device under the **Medical Device Regulation** (EU) 2017/745, where most of it falls into class IIa or higher and a notified body looks at the file. The **AI Act** (EU) 2024/1689 adds duties for high-risk systems, among them AI that is a safety component of such a device or is itself one that needs a notified
 # body: risk management, data governance (are the data representative, were possible biases examined?), technical documentation, logs, human oversight, and accuracy, robustness and cybersecurity. In the United States the **FDA** clears or approves the device for its **intended use**, and a manufacturer may submit a **predetermined change control plan**: which modifications are planned, how each will be validated, and what their impact is, so that a retrained model need not be submitted
 # anew as long as it stays inside the plan.
 #
