@@ -1350,7 +1350,7 @@ ax.axhline(sam_click[:, 0].mean(), color="black", linestyle=":", linewidth=1, la
 ax.set(xlabel="error of the corners, share of the box's sides", ylabel="Dice, test images", ylim=(0, 1))
 ax.legend(fontsize=8)
 show.figure(fig, alt="Dice against the error of the box: network and filled box both fall as the box gets loose; a dotted line shows the network with one click")
-print("tight boxes {:.2f}, corners off by 0.2 of the sides {:.2f}, one click {:.2f}".format(sam_loose[0.0][:, 0].mean(), sam_loose[0.2][:, 0].mean(), sam_click[:, 0].mean()))
+print(f"tight boxes {sam_loose[0.0][:, 0].mean():.2f}, corners off by 0.2 of the sides {sam_loose[0.2][:, 0].mean():.2f}, one click {sam_click[:, 0].mean():.2f}")
 
 # %% [markdown]
 # With tight boxes the filled box is about as good as this network, so a Dice that was measured with tight boxes says little about the network. As the corners miss, the filled box falls faster, and the network falls, too. Measure with boxes as your readers draw them; a spread of corners, as here, is the second best.
@@ -2996,7 +2996,7 @@ for doctor, (repeat, digits) in lm_canaries.items():
     position = digits[0] * 100 + digits[1] * 10 + digits[2]
     lm_exposed[repeat].append(float(np.log2(1000 / rankdata(-lm_number_log_probs(doctor))[position])))
 fig, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
-for number, (repeat, bits) in enumerate(lm_exposed.items()):
+for number, bits in enumerate(lm_exposed.values()):
     ax.plot(number + np.linspace(-0.12, 0.12, len(bits)), bits, "osD^"[number], color=show.PALETTE[number])
     ax.hlines(np.mean(bits), number - 0.25, number + 0.25, color=show.PALETTE[number])
 ax.axhline(np.log2(1000), color="black", linestyle=":")
