@@ -1609,7 +1609,7 @@ assert run_freeze(0, [])["refused"], "an empty keep would train nothing: raise a
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now the trial. A user clicks once, anywhere in the hippocampus, and wants all of it. Trained are five ways on the same few patients, with the same steps; the step is chosen on validation patients, test patients are used once. Two baselines learn nothing: the network as pretrained, and an **atlas**, which is the mean mask of the same few patients, thresholded at one half. (These crops lie alike, so an atlas is a serious opponent.)
+# Now the trial. A user clicks once, anywhere in the hippocampus, and wants all of it. Trained are five ways on the same few patients, with the same steps; the step is chosen on validation cases (their outlines cost time, too, and are the same for all five), the test cases are used once. Two baselines learn nothing: the network as pretrained, and an **atlas**, which is the mean mask of the same few patients, thresholded at one half. (These crops lie alike, so an atlas is a serious opponent.)
 #
 # **Predict before you run.** Order the five by Dice with few patients, and by the number of trained weights.
 
