@@ -1637,7 +1637,7 @@ assert run_freeze(0, [])["refused"], "an empty keep would train nothing: raise a
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Now the trial. A user clicks once, anywhere in the hippocampus, and wants all of it. Trained are five ways on the same few patients, with the same steps; the step is chosen on validation patients, test patients are used once. Two baselines learn nothing: the network as pretrained, and an **atlas**, which is the mean mask of the same few patients, thresholded at one half. (These crops lie alike, so an atlas is a serious opponent.)
+# Now the trial. A user clicks once, anywhere in the hippocampus, and wants all of it. Trained are five ways on the same few patients, with the same steps; the step is chosen on validation cases (their outlines cost time, too, and are the same for all five), the test cases are used once. Two baselines learn nothing: the network as pretrained, and an **atlas**, which is the mean mask of the same few patients, thresholded at one half. (These crops lie alike, so an atlas is a serious opponent.)
 #
 # **Predict before you run.** Order the five by Dice with few patients, and by the number of trained weights.
 
@@ -3031,7 +3031,11 @@ for doctor, (repeat, digits) in lm_canaries.items():
     position = digits[0] * 100 + digits[1] * 10 + digits[2]
     lm_exposed[repeat].append(float(np.log2(1000 / rankdata(-lm_number_log_probs(doctor))[position])))
 fig, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
+<<<<<<< HEAD
 for number, (_repeat, bits) in enumerate(lm_exposed.items()):
+=======
+for number, bits in enumerate(lm_exposed.values()):
+>>>>>>> origin/n15a
     ax.plot(number + np.linspace(-0.12, 0.12, len(bits)), bits, "osD^"[number], color=show.PALETTE[number])
     ax.hlines(np.mean(bits), number - 0.25, number + 0.25, color=show.PALETTE[number])
 ax.axhline(np.log2(1000), color="black", linestyle=":")
