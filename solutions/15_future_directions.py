@@ -3031,11 +3031,7 @@ for doctor, (repeat, digits) in lm_canaries.items():
     position = digits[0] * 100 + digits[1] * 10 + digits[2]
     lm_exposed[repeat].append(float(np.log2(1000 / rankdata(-lm_number_log_probs(doctor))[position])))
 fig, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
-<<<<<<< HEAD
-for number, (_repeat, bits) in enumerate(lm_exposed.items()):
-=======
 for number, bits in enumerate(lm_exposed.values()):
->>>>>>> origin/n15a
     ax.plot(number + np.linspace(-0.12, 0.12, len(bits)), bits, "osD^"[number], color=show.PALETTE[number])
     ax.hlines(np.mean(bits), number - 0.25, number + 0.25, color=show.PALETTE[number])
 ax.axhline(np.log2(1000), color="black", linestyle=":")
