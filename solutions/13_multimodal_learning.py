@@ -21,11 +21,11 @@
 # |---|---|---|---|---|
 # | patients with suspected pneumonia: a film, its report, eight vital signs and lab values, and whether intensive care or death follows within 7 days (12.1, 12.2, 12.4; without the outcome also 12.3) | this course, simulated in this lecture; how much of the outcome each modality tells is planted | this course | nobody | one examination a patient; training, validation and test patients come from three different seeds |
 # | slices of simulated heads in T1 and T2, some with planted white-matter lesions (12.3) | this course, simulated: the anatomy of MNI152 2009a, deformed for each patient | this course; MNI152 under its own notice: use, copy and change freely, keeping the notice | an average of 152 volunteers; no single person is in it | by simulated patient |
-| ECG-like signals, a gene panel of pure noise (12.1) | this course, simulated in this lecture | this course | nobody | the panel: five folds of patients |
+# | ECG-like signals, a gene panel of pure noise (12.1) | this course, simulated in this lecture | this course | nobody | the panel: five folds of patients |
 #
 # - **Everything here is simulated, in every profile.** The cohort is larger in `laptop` than in `ci`. AUCs tell how a method behaves where the truth is known. They are no promise for a real hospital.
 # - Sections 12.3 and 12.4 draw patients of their own from the same simulation, with other seeds. In 12.4 the mark of a portable machine is made to go with the outcome, to see whether a model takes the bait.
-- Learning rates and the best single modality are chosen on validation patients. The test patients are used for the figures in the tables, and choose nothing.
+# - Learning rates and the best single modality are chosen on validation patients. The test patients are used for the figures in the tables, and choose nothing.
 
 # %% tags=["parameters"]
 LECTURE = "13_multimodal_learning"
@@ -536,7 +536,7 @@ for study in range(12):
     for name, model, x in (("picked before the split", LogisticRegression(max_iter=300), before), ("picked inside each fold", inside, genes)):
         panel_areas[name].append(roc_auc_score(coin, cross_val_predict(model, x, coin, cv=folds, method="decision_function")))
 fig, ax = plt.subplots(figsize=(6.5, 1.9), layout="constrained")
-for row, (name, values) in enumerate(panel_areas.items()):
+for row, values in enumerate(panel_areas.values()):
     ax.plot(values, np.full(12, row) + np.linspace(-0.15, 0.15, 12), "so"[row], color=show.PALETTE[1 - row], alpha=0.8)
 ax.axvline(0.5, color="0.4", linestyle="--", linewidth=1)
 ax.set(yticks=[0, 1], yticklabels=panel_areas, ylim=(1.5, -0.5), xlabel="cross-validated AUC of 12 studies; the truth is 0.5")
@@ -2230,7 +2230,7 @@ for sentence, name in (("left pleural effusion", "effusion"), ("no pleural effus
 #
 # $$\bar v_c = \frac{m_c}{\lVert m_c \rVert}, \quad m_c = \frac{1}{P_c} \sum_p \frac{w_{cp}}{\lVert w_{cp} \rVert}, \qquad p(c \mid \text{image}_i) = \frac{\exp(u_i^\top \bar v_c / \tau)}{\sum_{c'} \exp(u_i^\top \bar v_{c'} / \tau)}$$
 #
-# Both normalisations matter. Without the inner one a long vector outvotes the other prompts. Without the outer one a class whose prompts *disagree* has a short mean: its scores are drawn towards 0, and it loses films to a class with a single prompt.
+# Both normalisations matter. Without the inner one a long vector outvotes the other prompts. Without the outer one a class whose prompts *disagree* has a short mean, and tends to lose against a class with a single prompt.
 #
 # A prompt is a parameter all the same. Whoever tries thirty prompts and reports the best test AUC has trained on the test labels. Choose on validation, or take the mean of several.
 
@@ -2919,7 +2919,7 @@ calibration_board = pd.DataFrame(calibration_board).T
 calibration_board.round(3)
 
 # %% [markdown]
-# Here is the damage that AUC didn't show. The network is as sure of a black film as of any other, and reads something in it: all its probabilities move together, the order stays, and the probabilities are wrong by the figure in the first column. A mark that it has never seen moves them, too. The mean of the embedding, its prediction, and modality dropout stay far nearer to what a perfect model would show, and they become less sure with less to see, as the smaller spread of $p$ says. So what counts is that the gap is filled by something that was thought about: never send a blank input through an encoder that was
+# Here is the damage that AUC didn't show. The network is as sure of a black film as of any other, and reads something in it: all its probabilities move together, the order stays, and the probabilities are wrong by the figure in the first column. A mark that it has never seen moves them, too. The mean of the embedding, its prediction, and modality dropout stay nearer to what a perfect model would show, by far in some patterns and by little in others, and they become less sure with less to see, as the smaller spread of $p$ says. So what counts is that the gap is filled by something that was thought about: never send a blank input through an encoder that was
 # trained on complete patients. Of the three good ways, modality dropout is the one that needs no second model, and the only one that still works when the *training* patients have gaps.
 
 # %% tags=["demo"]
@@ -3115,7 +3115,7 @@ for t in (0.1, 0.2, 0.4):
 # %% [markdown]
 # ### For whom does it work? Subgroup gaps
 #
-# A mean over all patients can hide a group. Seyyed-Kalantari and others (Nature Medicine, 2021) measured that film models miss disease more often in under-served groups. The figure to look at is a difference of **sensitivities**: among those who *are* ill, how many are found in each group? And it needs an interval, for a small group's figure is mostly chance. Two mistakes are common, and they point in opposite directions:
+# A mean over all patients can hide a group. Seyyed-Kalantari and others (Nature Medicine, 2021) measured that film models miss disease more often in under-served groups. The figure to look at is a difference of **sensitivities**: among those who *are* ill, how many are found in each group? And it needs an interval, for a small group's figure is mostly chance. Two mistakes are common, and both make a gap look surer than it is:
 #
 # - a gap of 20 points among 12 sick patients is called unfair, or a gap of 3 points is called fair, without an interval;
 # - patients who were filmed six times are counted as six people. Their images agree with each other, so the interval comes out too narrow. The unit that was sampled is the **patient**, so patients are drawn anew.
@@ -3521,7 +3521,7 @@ show.row([*pair, pair[0] - pair[1]], titles=[f"as taken: p = {said[0]:.2f}", f"m
 #
 # ### What a regulator asks
 #
-# None of this section's tables is an academic exercise. Whoever places such a model on a market has to show them. In the European Union software that serves diagnosis or therapy is usually a medical device under the **Medical Device Regulation** (EU) 2017/745, where most of it falls into class IIa or higher and a notified body looks at the file. The **AI Act** (EU) 2024/1689 adds duties for high-risk systems, among them AI that is a safety component of such a device or is itself one that needs a notified
+# None of this section's tables is an academic exercise. Whoever places such a model on a market has to answer what they ask. In the European Union software that serves diagnosis or therapy is usually a medical device under the **Medical Device Regulation** (EU) 2017/745, where most of it falls into class IIa or higher and a notified body looks at the file. The **AI Act** (EU) 2024/1689 adds duties for high-risk systems, among them AI that is a safety component of such a device or is itself one that needs a notified
 # body: risk management, data governance (are the data representative, were possible biases examined?), technical documentation, logs, human oversight, and accuracy, robustness and cybersecurity. In the United States the **FDA** clears or approves the device for its **intended use**, and a manufacturer may submit a **predetermined change control plan**: which modifications are planned, how each will be validated, and what their impact is, so that a retrained model need not be submitted
 # anew as long as it stays inside the plan.
 #
