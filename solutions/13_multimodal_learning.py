@@ -2236,7 +2236,7 @@ for sentence, name in (("left pleural effusion", "effusion"), ("no pleural effus
 #
 # $$\bar v_c = \frac{m_c}{\lVert m_c \rVert}, \quad m_c = \frac{1}{P_c} \sum_p \frac{w_{cp}}{\lVert w_{cp} \rVert}, \qquad p(c \mid \text{image}_i) = \frac{\exp(u_i^\top \bar v_c / \tau)}{\sum_{c'} \exp(u_i^\top \bar v_{c'} / \tau)}$$
 #
-# Both normalisations matter. Without the inner one a long vector outvotes the other prompts. Without the outer one a class whose prompts *disagree* has a short mean: its scores are drawn towards 0, and it loses films to a class with a single prompt.
+# Both normalisations matter. Without the inner one a long vector outvotes the other prompts. Without the outer one a class whose prompts *disagree* has a short mean, and tends to lose against a class with a single prompt.
 #
 # A prompt is a parameter all the same. Whoever tries thirty prompts and reports the best test AUC has trained on the test labels. Choose on validation, or take the mean of several.
 
@@ -2925,7 +2925,7 @@ calibration_board = pd.DataFrame(calibration_board).T
 calibration_board.round(3)
 
 # %% [markdown]
-# Here is the damage that AUC didn't show. The network is as sure of a black film as of any other, and reads something in it: all its probabilities move together, the order stays, and the probabilities are wrong by the figure in the first column. A mark that it has never seen moves them, too. The mean of the embedding, its prediction, and modality dropout stay far nearer to what a perfect model would show, and they become less sure with less to see, as the smaller spread of $p$ says. So what counts is that the gap is filled by something that was thought about: never send a blank input through an encoder that was
+# Here is the damage that AUC didn't show. The network is as sure of a black film as of any other, and reads something in it: all its probabilities move together, the order stays, and the probabilities are wrong by the figure in the first column. A mark that it has never seen moves them, too. The mean of the embedding, its prediction, and modality dropout stay nearer to what a perfect model would show, by far in some patterns and by little in others, and they become less sure with less to see, as the smaller spread of $p$ says. So what counts is that the gap is filled by something that was thought about: never send a blank input through an encoder that was
 # trained on complete patients. Of the three good ways, modality dropout is the one that needs no second model, and the only one that still works when the *training* patients have gaps.
 
 # %% tags=["demo"]
