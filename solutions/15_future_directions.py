@@ -1313,7 +1313,7 @@ for name, rows in sam_summary.items():
     print(f"{name:6s} chosen {rows[:, 0].mean():.2f}, oracle {rows[:, 1].mean():.2f}, always the first mask {rows[:, 3].mean():.2f}, baseline {rows[:, 2].mean():.2f}")
 
 # %% [markdown]
-# With a click, the best of the three is clearly better than the chosen one: the guess can't know whether you want the part or the whole. That is not a fault of the network, it is missing information, and the honest interface shows all three. A box says how large the object is, and the gap narrows. But look at the baseline: *a filled box is already a fair mask*, since a box drawn from the truth tells where and how large the object is.
+# With a click, the best of the three is clearly better than the chosen one. It can't be worse: the oracle picks with the truth in hand. But a good part of the gap is missing information: no guess can know whether you want the part or the whole. The honest interface shows all three. A box says how large the object is, and the gap narrows. But look at the baseline: *a filled box is already a fair mask*, since a box drawn from the truth tells where and how large the object is.
 
 # %% tags=["demo"]
 sam_one = next(one for one in sam_test if one[0] == "blob" and len(one[2]) == 3 and min(mask.sum() for mask in one[2]) > 45)
@@ -1768,9 +1768,9 @@ for (how, patients), values in sam_table.items():
     print(f"{patients:3d} cases  {how:14s} {sam_weights.get(how, 0):8,d} weights   Dice {mean:.3f} ({low:.3f} to {high:.3f})")
 
 # %% [markdown]
-# Read it without a favourite. The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA changes the inside for about an eighth of the weights, and closes a part of the gap. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little.
+# Read it without a favourite. The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA trains about an eighth of the weights, two thirds of them in the same head, and closes a part of the gap. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little. Compare each with the atlas, too, which has seen neither image nor click of the test case: a network that doesn't beat it has not earned its labels.
 #
-# Hu et al. found LoRA *equal* to full fine-tuning for language models. Their backbones hold tens of millions of weights and have seen a million images; a hundred labels can't pin down so many weights, and need not. Ours has seen a few hundred simulated images, for seconds, and is small enough to be trained whole. The lesson is the procedure: the same few labels, the same validation, an atlas and a network from scratch
+# Hu et al. found LoRA *equal* to full fine-tuning for language models. Their backbones hold hundreds of millions of weights and more, and have read a large part of the web; a small change may be all that such a network needs. Ours has seen a few hundred simulated images, for seconds, and is small enough to be trained whole. The lesson is the procedure: the same few labels, the same validation, an atlas and a network from scratch
 # beside the favourite. With a large backbone, run the same trial again.
 #
 # **Open today.** Prompts for volumes in place of slices (SAM 2, Ravi et al., 2024, tracks through video frames); text as prompt; structures without a border, which no click defines; and honest tests, in which the prompts come from people.
@@ -1894,7 +1894,7 @@ for lm_one in lm_test[:2]:
 
 # %% nbgrader={"grade": false, "grade_id": "impression-perplexity", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def impression_perplexity(log_probs: np.ndarray, tokens: np.ndarray, first: np.ndarray) -> float:
-    """Perplexity a word over the impressions of a batch of reports.
+    """Perplexity per word over the impressions of a batch of reports.
 
     Args:
         log_probs: (B, T, V) natural logarithms of probabilities; log_probs[i, t] is the prediction after the tokens 0 ... t, so for token t + 1.
@@ -2184,20 +2184,20 @@ for model, said in lm_said.items():
 fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained", width_ratios=[1.2, 1])
 axes[0].plot(lm_losses, color=show.PALETTE[5], linewidth=0.6)
 axes[0].plot(np.convolve(lm_losses, np.ones(25) / 25, mode="valid"), color=show.PALETTE[0])
-axes[0].set(xlabel="step", ylabel="loss a word of the answer", title="training")
+axes[0].set(xlabel="step", ylabel="loss per word of the answer", title="training")
 for part, marker, shift in (("findings", "o", -0.1), ("impression", "s", 0.1)):
     mean, low, high = np.array([lm_perplexity[model, part] for model in lm_said]).T
     axes[1].errorbar(np.arange(3) + shift, mean, [mean - low, high - mean], fmt=marker, capsize=3, label=part, color=show.PALETTE[marker == "s"])
-axes[1].set(xticks=range(3), xticklabels=list(lm_said), xlim=(-0.4, 2.4), yscale="log", yticks=[1, 2, 5, 10, 20, 50], yticklabels=[1, 2, 5, 10, 20, 50], ylabel="perplexity a word", title="held-out patients")
+axes[1].set(xticks=range(3), xticklabels=list(lm_said), xlim=(-0.4, 2.4), yscale="log", yticks=[1, 2, 5, 10, 20, 50], yticklabels=[1, 2, 5, 10, 20, 50], ylabel="perplexity per word", title="held-out patients")
 axes[1].legend()
-show.figure(fig, alt="Left, the training loss a word of the answer: it falls, stays, and falls again. Right, perplexity on held-out patients: unigram models are worst, bigrams better, and the transformer is best, with the larger gain on impressions")
+show.figure(fig, alt="Left, the training loss per word of the answer: it falls, stays, and falls again. Right, perplexity on held-out patients: unigram models are worst, bigrams better, and the transformer is best, with the larger gain on impressions")
 for part in ("findings", "impression"):
     print(f"{part:10s} " + ", ".join(f"{model} {lm_perplexity[model, part][0]:.2f} [{lm_perplexity[model, part][1]:.2f}, {lm_perplexity[model, part][2]:.2f}]" for model in lm_said))
 assert lm_perplexity["transformer", "impression"][2] < lm_perplexity["bigram", "impression"][1], "the transformer did not learn more than bigrams"
 # %% [markdown]
 # The bigram model already knows the set phrases of the findings. It can't know what an impression has to repeat: that stands far back. The transformer looks it up, so its gain is larger there.
 #
-# Look at the training curve, too. The loss falls steeply, stays on a shelf for a while, then falls once more. What has been learned on the shelf? We have kept a copy of the network from there, and shall ask it further down.
+# Look at the training curve, too. The loss falls steeply, stays on a plateau for a while, then falls once more. What has been learned on the plateau? We have kept a copy of the network from there, and shall ask it further down.
 #
 # ### From probabilities to words
 #
@@ -2483,7 +2483,7 @@ assert factual_errors("A node.", "Lymph node.", {"a+b": ["a+b"], **words}) == {"
 # %% [markdown]
 # ### Impressions, measured
 #
-# For the measurement each finding counts with its side and its certainty: "possible left effusion" for "right effusion" is one omission and one invention. Three writers stand beside our network. One always writes "no acute abnormality". One lists each finding that is named in the report (a **keyword** rule, which overlooks denials). One applies rules with denials, sides and "possible". The network itself writes four times: greedy, sampled at temperature 1 with and without a nucleus, and, greedy, as it was on the shelf of the training curve.
+# For the measurement each finding counts with its side and its certainty: "possible left effusion" for "right effusion" is one omission and one invention. Three writers stand beside our network. One always writes "no acute abnormality". One lists each finding that is named in the report (a **keyword** rule, which overlooks denials). One applies rules with denials, sides and "possible". The network itself writes four times: greedy, sampled at temperature 1 with and without a nucleus, and, greedy, as it was on the plateau of the training curve.
 #
 # **Predict before you run.** A third of the findings that are present isn't named, only described. Which of precision and recall does that cost the rules? And what does sampling cost?
 
@@ -2531,7 +2531,7 @@ lm_written = {
     "always normal": [LM_NORMAL] * len(lm_test),
     "keywords": [lm_ruled(one, False) for one in lm_test],
     "rules": [lm_ruled(one, True) for one in lm_test],
-    "transformer, on the shelf": lm_write(lm_prompts, net=lm_early),
+    "transformer, on the plateau": lm_write(lm_prompts, net=lm_early),
     "transformer, sampled": lm_write(lm_prompts, 1.0),
     "transformer, nucleus 0.9": lm_write(lm_prompts, 1.0, 0.9),
     "transformer, greedy": lm_write(lm_prompts),
@@ -2554,7 +2554,7 @@ for name, line in lm_board.items():
 assert lm_board["transformer, greedy"]["F1"][0] > 0.8 > lm_board["keywords"]["F1"][2], "the network did not learn to write impressions"  # over four seeds 0.94, standard deviation 0.04
 
 # %% [markdown]
-# On the shelf the network writes impressions that read well, for another patient. **Fluency comes first, truth later**, and both lower the perplexity. Sampling costs, too: a report has one truth, and a draw from the tail of the distribution reads as well as the rest. The rules err to one side only: what they say is right, but they can only find what somebody wrote a rule for.
+# On the plateau the network writes impressions that read well, for another patient. **Fluency comes first, truth later**, and both lower the perplexity. Sampling costs, too: a report has one truth, and a draw from the tail of the distribution reads as well as the rest. The rules err to one side only: what they say is right, but they can only find what somebody wrote a rule for.
 #
 # ### What a check catches: word overlap, findings, sides
 #
@@ -2906,7 +2906,7 @@ for name, (attack, apart) in LM_ATTACKS.items():
 assert lm_obeyed["with the marker, one text"][1] > lm_obeyed["no attack"][2], "the planted order should be obeyed"
 
 # %% [markdown]
-# The network obeys the report. Cutting order and data apart takes the marker away from the attacker, and that is worth doing: it costs nothing. It is not enough. The bare words still act, since the network has met them as an order only, and nothing in its training said that an order in the data is none. Training with planted orders that are to be ignored (Chen and others, 2025) lowers the rate, and does not prove that it is 0.
+# The network obeys the report. Cutting order and data apart takes the marker away from the attacker, and that is worth doing: it costs nothing. It is not enough. The bare words still act, probably since the network has met them as an order only, and nothing in its training said that an order in the data is none. Training with planted orders that are to be ignored (Chen and others, 2025) lowers the rate, and does not prove that it is 0.
 #
 # What helps whatever the attack is: the check *behind* the network. An impression "no acute abnormality" that meets findings which raise an effusion is an omission, and a check as in exercise 14.3c alarms. So: data are never orders, and no output reaches a patient unchecked.
 #
@@ -3040,7 +3040,7 @@ print("of 9.97; a number that was never there has 1.44 on average")
 assert lm_leak["40 times"][1] > lm_leak["never"][0] + 2, "forty copies should be remembered"
 
 # %% [markdown]
-# Look at the spread: with one copy some numbers stay near chance, with ten most bits are gone, with forty there is nothing left to guess. The model that writes good impressions is the model that remembers the number: its loss on *held-out* reports says nothing about it. Removing copies before training lowers it (Lee and others, 2022; Kandpal and others, 2022), de-identification comes before that, and section 14.5 puts a bound on what is left.
+# Look at the spread: with one copy some numbers stay near chance, with ten many bits are gone, with forty next to nothing is left to guess. The model that writes good impressions is the model that remembers the number: its loss on *held-out* reports says nothing about it. Removing copies before training lowers it (Lee and others, 2022; Kandpal and others, 2022), de-identification comes before that, and section 14.5 puts a bound on what is left.
 #
 # **What is open.** Real models are a hundred thousand times larger, and real reports are less tidy than ours; nothing that you have measured here carries over as a number. What carries over is the list of measurements: findings and not words, omissions apart from inventions, a check that has been tested with planted errors, silence where no source fits, orders kept out of data, and what is remembered.
 #
@@ -3058,7 +3058,7 @@ assert lm_leak["40 times"][1] > lm_leak["never"][0] + 2, "forty copies should be
 #
 # $\eta_i$ is the **log-risk**. In 1972 it was linear in a table; DeepSurv (Katzman and others, 2018) made it a network, and here it reads an image, a table and genes.
 #
-# Everything below is simulated, so the truth is known. Four things drive the planted log-risk: age; the tumour's diameter, which the image shows and the stage knows in part; the texture inside the tumour, which only the image shows; and a pathway of four genes, which only the panel shows. The panel was measured in about two thirds of the patients, more often where the tumour was large.
+# The cohort is simulated, so the truth is known. Four things drive the planted log-risk: age; the tumour's diameter, which the image shows and the stage knows in part; the texture inside the tumour, which only the image shows; and a pathway of four genes, which only the panel shows. The panel was measured in about two thirds of the patients, more often where the tumour was large.
 
 # %% tags=["demo"]
 from dataclasses import dataclass
@@ -3608,7 +3608,7 @@ assert surv_fused[0] > 0.64, "the fused network should order patients better tha
 #
 # $$\hat H_0(t) = \sum_{i:\, \delta_i = 1,\, t_i \le t} \frac{1}{\sum_{j:\, t_j \ge t_i} e^{\eta_j}}, \qquad \hat S_i(t) = \exp\!\big(-\hat H_0(t)\, e^{\eta_i}\big),$$
 #
-# a survival probability follows. An overfitted network's log-risks are too far apart. A Cox model of one variable, the log-risk itself, fitted on validation patients, finds the factor that is missing: the **calibration slope**, 1 if all is well, below 1 if the model is too sure.
+# a survival probability follows. An overfitted network's log-risks are too far apart. A Cox model of one variable, the log-risk itself, fitted on validation patients, finds the factor that is missing: the **calibration slope**, 1 if all is well, below 1 if the model is too sure. (These patients have also chosen when the training stopped, so the slope may flatter a little.)
 
 # %% tags=["demo"]
 SURV_HORIZON = 24  # months
@@ -4199,7 +4199,7 @@ for bad in ((np.array([0.1]), np.array([np.nan]), 0.1), (np.array([0.1]), np.arr
 # %% [markdown]
 # ### An attack with shadow models
 #
-# One threshold for all is unfair to the attacker: some patients are easy, and their loss is low whether the model saw them or not. The **likelihood-ratio attack** (LiRA; Carlini and others, 2022) asks for each patient what is usual. The attacker trains **shadow models** on random halves of similar patients. For patient $i$, let $s = \log \frac{p}{1 - p}$ with $p$ the probability that a model gives to the true class. Over the shadows that saw $i$, $s$ has mean $\mu_{\text{in}}$; over the others, $\mu_{\text{out}}$. The spreads $\sigma_{\text{in}}$ and $\sigma_{\text{out}}$ around these means are pooled over patients, since few shadows can't tell them one by one. The score is the log-ratio of two normal densities at the target model's own $s_i$:
+# One threshold for all is unfair to the attacker: some patients are easy, and their loss is low whether the model saw them or not. The **likelihood-ratio attack** (LiRA; Carlini and others, 2022) asks for each patient what is usual. The attacker trains **shadow models** on random halves of a group of similar patients, the suspects among them. For patient $i$, let $s = \log \frac{p}{1 - p}$ with $p$ the probability that a model gives to the true class. Over the shadows that saw $i$, $s$ has mean $\mu_{\text{in}}$; over the others, $\mu_{\text{out}}$. The spreads $\sigma_{\text{in}}$ and $\sigma_{\text{out}}$ around these means are pooled over patients, since few shadows can't tell them one by one. The score is the log-ratio of two normal densities at the target model's own $s_i$:
 #
 # $$\Lambda_i = \log \mathcal N(s_i;\, \mu_{\text{in}}, \sigma_{\text{in}}^2) - \log \mathcal N(s_i;\, \mu_{\text{out}}, \sigma_{\text{out}}^2)$$
 #
@@ -4837,7 +4837,7 @@ def lm_record(name: str, interval: tuple[float, float, float], baseline: float, 
     results.record(LECTURE, PROFILE, f"simulated reports, {name}", value, low=min(low, value), high=max(high, value), baseline=baseline, baseline_name=baseline_name, source=source)
 
 
-lm_record("impressions of held-out patients: perplexity a word", lm_perplexity["transformer", "impression"], lm_perplexity["bigram", "impression"][0], "bigram model")
+lm_record("impressions of held-out patients: perplexity per word", lm_perplexity["transformer", "impression"], lm_perplexity["bigram", "impression"][0], "bigram model")
 lm_record("impressions, greedy: F1 of findings with side and certainty", lm_board["transformer, greedy"]["F1"], lm_board["rules"]["F1"][0], "rules with denials")
 for what, words in (("omits", "an omission"), ("invents", "an invention")):
     lm_record(f"impressions, greedy: share with {words}", lm_board["transformer, greedy"][what], lm_board["rules"][what][0], "rules with denials")
