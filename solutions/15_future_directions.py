@@ -9,7 +9,7 @@
 # - fuse images, tables and omics for survival when a modality may be missing, and keep chance out of association studies (14.4)
 # - attack a model for membership, price its privacy, and audit its explanations with tests that can fail (14.5)
 #
-# **Time** about 420 minutes, in three sittings (14.1 and 14.2; 14.3; 14.4 and 14.5)
+# **Time** about 550 minutes, in three sittings (14.1 and 14.2; 14.3; 14.4 and 14.5)
 #
 # Sections carry the syllabus's numbers: this lecture is its chapter 14. No demonstration needs an exercise to be solved, so you can read on whenever you are stuck.
 #
