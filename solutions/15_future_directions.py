@@ -9,7 +9,7 @@
 # - fuse images, tables and omics for survival when a modality may be missing, and keep chance out of association studies (14.4)
 # - attack a model for membership, price its privacy, and audit its explanations with tests that can fail (14.5)
 #
-# **Time** about 420 minutes, in three sittings (14.1 and 14.2; 14.3; 14.4 and 14.5)
+# **Time** about 550 minutes, in three sittings (14.1 and 14.2; 14.3; 14.4 and 14.5)
 #
 # Sections carry the syllabus's numbers: this lecture is its chapter 14. No demonstration needs an exercise to be solved, so you can read on whenever you are stuck.
 #
@@ -3255,7 +3255,7 @@ assert np.isclose(loss, (900 + 0 + 890) / 3), f"expected {1790 / 3:.2f}, got {lo
 base = float(cox_of_arrays([1.0, 0.5, -1.0, 0.2], months, died)["loss"])
 for shift in (-700.0, 700.0):
     moved = float(cox_of_arrays(np.array([1.0, 0.5, -1.0, 0.2]) + shift, months, died)["loss"])
-    assert np.isclose(moved, base), "adding a constant to all log-risks must not change the loss"
+    assert np.isclose(moved, base, atol=1e-3), "adding a constant to all log-risks must not change the loss"
 loss = float(cox_of_arrays([900.0, 1.0, -900.0], [1.0, 2.0, 3.0], [True, True, True])["loss"])
 assert np.isclose(loss, 0.0, atol=1e-6), "after the most dangerous patient has died, e^(eta - 900) of all others is 0, and its logarithm infinite: take the largest exponent out of each risk set by itself"
 ### END HIDDEN TESTS
