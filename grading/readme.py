@@ -163,11 +163,7 @@ def headlines(rows: list[Result], patterns: list[str]) -> list[Result]:
 
 
 def _figures(rows: list[Result]) -> str:
-    lines = []
-    for row in rows:
-        interval = f" [{row.low:.3g}, {row.high:.3g}]" if row.low is not None and row.high is not None else ""
-        beside = f"{row.baseline:.3g} ({row.baseline_name})" if row.baseline is not None else ""
-        lines.append([cell.replace("|", "\\|") for cell in (row.name, f"{row.value:.3g}{interval} {row.unit}".strip(), beside, row.source)])
+    lines = [[cell.replace("|", "\\|") for cell in (row.name, row.measured, row.beside, row.source)] for row in rows]
     return table(["figure", "measured", "to compare", "source"], lines)
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +35,28 @@ class Result:
     baseline: float | None = None
     baseline_name: str = ""
     source: str = ""
+
+    @property
+    def measured(self) -> str:
+        """Value, interval and unit in words, with as many decimals as the largest of the numbers needs for three digits."""
+        if self.low is None or self.high is None:
+            return f"{_told(self.value)[0]} {self.unit}".strip()
+        value, low, high = _told(self.value, self.low, self.high)
+        return f"{value} [{low}, {high}] {self.unit}".strip()
+
+    @property
+    def beside(self) -> str:
+        """The figure to compare with, and what it is; "" if there is none."""
+        return "" if self.baseline is None else f"{_told(self.baseline)[0]} ({self.baseline_name})"
+
+
+def _told(*values: float) -> list[str]:
+    """Numbers that stand together, with equal decimals; whole numbers have none, and the very small and very large an exponent."""
+    largest = max(map(abs, values))
+    if not math.isfinite(largest) or (largest and not 1e-3 <= largest < 1e6):
+        return [f"{value:.3g}" for value in values]
+    decimals = 0 if all(float(value).is_integer() for value in values) else max(0, 2 - math.floor(math.log10(largest)))
+    return [f"{value:.{decimals}f}" for value in values]
 
 
 def folder() -> Path:
@@ -115,10 +138,7 @@ def table(lecture: str, profile: str) -> pd.DataFrame:
     """The figures of one lecture, ready to be looked at: value with interval and unit, beside its baseline."""
     rows = []
     for row in _read(_file(lecture, profile)):
-        interval = f" [{row.low:.3g}, {row.high:.3g}]" if row.low is not None and row.high is not None else ""
-        beside = f"{row.baseline:.3g} ({row.baseline_name})" if row.baseline is not None else ""
-        measured = f"{row.value:.3g}{interval} {row.unit}".strip()
-        rows.append({"figure": row.name, "measured": measured, "to compare": beside, "source": row.source})
+        rows.append({"figure": row.name, "measured": row.measured, "to compare": row.beside, "source": row.source})
     return pd.DataFrame(rows, columns=["figure", "measured", "to compare", "source"]).set_index("figure")
 
 

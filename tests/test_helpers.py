@@ -155,7 +155,7 @@ def test_results_are_kept_replaced_and_tabled(tmp_path, monkeypatch):
     results.record("04_x", "ci", "time", 3, unit="s")
     table = results.table("04_x", "ci")
     assert list(table.index) == ["AUC", "time"]
-    assert table.loc["AUC", "measured"] == "0.85 [0.7, 0.9]" and table.loc["AUC", "to compare"] == "0.5 (chance)"
+    assert table.loc["AUC", "measured"] == "0.850 [0.700, 0.900]" and table.loc["AUC", "to compare"] == "0.500 (chance)"
     assert list(results.load()) == [("04_x", "ci")]
 
 

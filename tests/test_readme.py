@@ -58,7 +58,7 @@ def test_a_recorded_run_takes_the_place_of_words(place, monkeypatch, tmp_path):
     assert measured.take([LECTURE], "laptop", tmp_path) == [LECTURE]
     given = measured.load()
     told = readme.reached_table(given)
-    assert "| 0.812 [0.7, 0.9] | 0.944 (published ResNet-18) | test |" in told and "x\\|y" not in told, "headlines alone"
+    assert "| 0.812 [0.700, 0.900] | 0.944 (published ResNet-18) | test |" in told and "x\\|y" not in told, "headlines alone"
     assert "x\\|y" in readme.results(given) and "Repeat it with `python -m grading run 04" not in told
     assert "7.2 min, 2.1 GiB |" in readme.cost_table(given)
     monkeypatch.setattr(measured, "code_of", lambda _name: "other")

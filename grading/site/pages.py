@@ -212,11 +212,7 @@ def _recorded() -> list[dict]:
 
     found = []
     for (name, profile), figures in recorded().items():
-        rows = []
-        for row in figures:
-            interval = f" [{row.low:.3g}, {row.high:.3g}]" if row.low is not None and row.high is not None else ""
-            beside = f"{row.baseline:.3g} ({row.baseline_name})" if row.baseline is not None else ""
-            rows.append({"name": row.name, "measured": f"{row.value:.3g}{interval} {row.unit}".strip(), "beside": beside, "source": row.source})
+        rows = [{"name": row.name, "measured": row.measured, "beside": row.beside, "source": row.source} for row in figures]
         found.append({"name": name, "title": lecture_title(name), "profile": profile, "rows": rows})
     return found
 
