@@ -1746,7 +1746,7 @@ for (how, patients), values in sam_table.items():
     print(f"{patients:3d} cases  {how:14s} {sam_weights.get(how, 0):8,d} weights   Dice {mean:.3f} ({low:.3f} to {high:.3f})")
 
 # %% [markdown]
-# Read it without a favourite. The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA changes the inside for about an eighth of the weights, and closes a part of the gap. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little.
+# Read it without a favourite. The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA changes the inside for about an eighth of the weights, and closes a part of the gap; the atlas of the same few cases, which costs nothing, is not far below it. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little.
 #
 # Hu et al. found LoRA *equal* to full fine-tuning for language models. Their backbones hold tens of millions of weights and have seen a million images; a hundred labels can't pin down so many weights, and need not. Ours has seen a few hundred simulated images, for seconds, and is small enough to be trained whole. The lesson is the procedure: the same few labels, the same validation, an atlas and a network from scratch
 # beside the favourite. With a large backbone, run the same trial again.
