@@ -373,7 +373,7 @@ print(f"{sum(weight.numel() for weight in vlm.parameters()):,} weights, trained 
 #
 # Is there an effusion? Two classes, two sets of prompts: "large right effusion ." and its like, against "no effusion ." and its like. One prompt of each would do. Which one?
 #
-# **Predict before you run.** There are dozens of pairs of one prompt for "there" and one for "not there". How far apart will the AUC of the best and of the worst pair lie? Will the ensemble be nearer to the best or to the mean?
+# **Predict before you run.** There are dozens of pairs of one prompt for "there" and one for "not there". How far apart will the AUC of the best and of the worst pair lie? And the ensemble: will it lie near the mean pair, near the best, or above all of them?
 
 # %% tags=["demo"]
 from sklearn.linear_model import LogisticRegression
@@ -424,7 +424,7 @@ for kind in VLM_KINDS:
     print(f"{kind:13s} single pairs {min(one['single']):.3f} to {max(one['single']):.3f}, mean {np.mean(one['single']):.3f}; ensemble {one['ensemble']:.3f}; 400 labels {one['probe']:.3f}")
 
 # %% [markdown]
-# A prompt that names a side or a size ranks films by side and size, too: "large right effusion" likes no small left one. The ensemble takes that out. The *best* pair on the test set may beat it, but who picks the best pair by test AUC has let the test choose; a pair may be chosen on labelled validation patients, and then the method is no longer zero-shot. The linear probe shows what the same image vectors
+# A prompt that names a side or a size ranks films by side and size, too: "large right effusion" likes no small left one. The mean over all sides and sizes takes that out, so the ensemble lies above the single pairs. Whether a pair comes near it or not: who picks the best pair by test AUC has let the test choose. A pair may be chosen on labelled validation patients (the squares), and then the method is no longer zero-shot. The linear probe shows what the same image vectors
 # give with 400 labels.
 #
 # **Ranking is not probability.** Prompts carry no prevalence. Take the softmax over $\tau$ for "effusion" against "no effusion", and compare with how common an effusion is.
@@ -444,7 +444,7 @@ for kind in VLM_KINDS:
     print(f"{kind:13s} {truth.mean():10.2f} {plain.mean():7.2f} {mended.mean():11.2f} {vlm_brier[kind][0]:7.3f} {vlm_brier[kind][1]:11.3f} {vlm_brier[kind][2]:18.3f}")
 
 # %% [markdown]
-# Two labelled numbers a finding (slope and intercept, Platt scaling) turn a ranking into a probability. They come from patients *of the clinic*: the next clinic has another prevalence.
+# Platt scaling fits two numbers for each finding, slope and intercept, and turns a ranking into a probability. It needs labels, here those of the validation patients, and it is right for *their* prevalence: the next clinic has another.
 
 # %% [markdown]
 # ### Does it bind, does it hear "no"?
@@ -619,7 +619,7 @@ for (kind, who), won in vlm_board.items():
     print(f"{kind:10s} {who:16s} {won[:, 0].mean():6.2f} {won[:, 1].mean():6.2f} {won[:, 2].mean():6.2f}")
 
 # %% [markdown]
-# The bag of words can't win where both captions hold the same words: it is 0 by construction, below chance, since a tie is no win. Ordinary retrieval never shows that; side and size look well.
+# The bag of words can't win where both captions hold the same words: it is 0 by construction, below chance, since a tie is no win. Ordinary retrieval never shows that, and neither do the pairs for side and size, where the bag wins nearly always.
 #
 # The transformer *could* read the order, and for binding it hardly does. Its loss did not ask for it: in a batch of random pairs few foreign reports hold the same words in another order. The decoder was asked at every word. That is the argument of Tschannen et al. (NeurIPS 2023) for captioning as pre-training. A caution: our decoder also looks at all 64 image tokens, the contrastive image vector is one point;
 # the figure does not tell these two causes apart.
@@ -820,7 +820,7 @@ for number, name in enumerate(vlm_reports):
         ax.errorbar(x, y, [[y - y_low], [y_high - y]], [[x - x_low], [x_high - x]], fmt="Dosv"[number], color=show.PALETTE[number], markerfacecolor=fill, markersize=8, label=f"{name}, {level}s")
 ax.set(xlabel="omission: true findings not stated", ylabel="hallucination: stated findings not true", xlim=(-0.03, 1.05), ylim=(-0.03, 1.0))
 ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-show.figure(fig, alt="Omission against hallucination for the decoder and three baselines, for kinds (open marks) and whole triples (filled): for kinds the decoder is nearest to zero on both; for triples the most similar film's report invents less and omits more; the commonest report invents nothing and omits everything; another patient's caption is wrong in most")
+show.figure(fig, alt="Omission against hallucination for the decoder and three baselines, for kinds (open marks) and whole triples (filled): for kinds the decoder is nearest to zero on both; for triples the most similar film's report invents no more than the decoder, and omits more; the commonest report invents nothing and omits everything; another patient's caption is wrong in most")
 for (name, level), rates in vlm_table.items():
     print(f"{name:22s} {level:7s} " + ", ".join(f"{what} {mean:.2f} ({low:.2f} to {high:.2f})" for what, (mean, low, high) in rates.items()))
 
@@ -848,8 +848,7 @@ show.figure(fig, alt="Share of captions with the exact finding: low for the larg
 print("written for a large left nodule:", "; ".join(f"{text} ({count})" for text, count in vlm_what[VLM_NEVER].most_common(4)))
 
 # %% [markdown]
-# The three words are known, each relative that shares two of them is written, and the combination seldom is: most often the decoder writes a neighbour that it has met, with one word changed. That is the failure to remember when a vendor shows a foundation model on a common disease and you have a rare variant of it. What helps is *coverage* of combinations in training more than the number of films; both can be tested
-# as here. (One combination was held out: how it is with others, you can try by changing `VLM_NEVER`.)
+# The three words are known, each relative that shares two of them is written, and the combination seldom is: most often the decoder writes a neighbour that it has met, with one word changed. That is the failure to remember when a vendor shows a foundation model on a common disease and you have a rare variant of it. What should help is *coverage* of combinations in training, more than the number of films. We didn't test that; you can, in the same way. (One combination was held out: how it is with others, you can try by changing `VLM_NEVER`.)
 #
 # The rates say a second thing. Most errors of the decoder are not invented kinds, but a wrong side or size of a true kind. Counting kinds alone hides them. For whole triples, the report of the most similar film may even invent less than the decoder, and omits more: with a single score either can be made the winner, so report both rates.
 
@@ -893,7 +892,7 @@ assert vlm_table["decoder", "triple"]["omission"][0] < vlm_table["most similar f
 # The parts, and why they are cut so:
 #
 # - an **image encoder**, large and slow, runs *once* an image;
-# - a **prompt encoder** turns a click (row, column) or the two corners of a box into tokens. Places become Fourier features $\gamma(p) = [\sin 2\pi p^\top W,\ \cos 2\pi p^\top W]$ with a fixed random $W$ (Tancik et al., NeurIPS 2020), plus a learned vector for the kind of prompt;
+# - a **prompt encoder** turns a click (row, column) or the two corners of a box into tokens. Places become Fourier features $\gamma(p) = [\sin 2\pi p^\top W,\ \cos 2\pi p^\top W]$ of a place $p$, scaled to -1 to 1, with a fixed random $W$ (Tancik et al., NeurIPS 2020), plus a learned vector for the kind of prompt;
 # - a light **mask decoder** lets prompt tokens and image tokens attend to each other, and runs once a *prompt*: milliseconds, so the user sees the mask while clicking.
 #
 # **A click is ambiguous.** Who clicks into the head of the hippocampus may want the head, or all of it. One answer would have to average both. So the decoder gives $M = 3$ masks, and a guess $\hat u_m$ of each mask's IoU with what is wanted. With the loss $\ell_m$ of mask $m$, and its true IoU $u_m$:
@@ -1020,7 +1019,7 @@ assert abs(value) < 1e-4, "an empty target with one empty and one full mask: IoU
 # %% [markdown]
 # ### A small promptable segmenter
 #
-# Broad pre-training data first. We take four kinds of images of this course (MR brains, nuclei, ultrasound, chest CT) and random blobs in two parts on random textures; training on synthetic shapes and contrasts is an idea of SynthMorph (Hoffmann et al., IEEE Transactions on Medical Imaging 2022) and SynthSeg (Billot et al., Medical Image Analysis 2023). Objects lie within each other: a lesion in the brain, a nucleus in a clump, a part of a blob. *No hippocampus is among them.*
+# Broad pre-training data first. We take four kinds of images of this course (MR brains, nuclei, ultrasound, chest CT) and random blobs in two parts on random textures; training on synthetic shapes and contrasts is an idea of SynthMorph (Hoffmann et al., IEEE Transactions on Medical Imaging 2022) and SynthSeg (Billot et al., Medical Image Analysis 2023). Objects lie within each other: a lesion in the brain, a nucleus in a clump, a part of a blob. *No hippocampus is among them.* The loss is that of the exercise with one addition: cross-entropy joins the Dice loss of each mask.
 
 # %% tags=["demo"]
 from scipy import ndimage
@@ -1313,13 +1312,13 @@ for ax, (name, by_kind) in zip(axes, sam_scores.items(), strict=True):
     ax.set(title=f"one {name} a mask", xticks=range(len(SAM_KINDS)), xticklabels=SAM_KINDS, ylim=(0, 1))
 axes[0].set_ylabel("Dice, test images")
 axes[0].legend(fontsize=8, loc="lower left")
-show.figure(fig, alt="Dice of the chosen mask, of the best of three and of the baseline for five kinds of images, with a click and with a box; with a click the best of three lies clearly above the chosen one, with a box they are closer")
+show.figure(fig, alt="Dice of the chosen mask, of the best of three and of the baseline for five kinds of images, with a click and with a box; with a click the best of three lies above the chosen one, by most on the chest slices, with a box they are closer; on the chest slices the chosen mask lies below the baseline")
 sam_summary = {name: np.array([row for rows in by_kind.values() for row in rows]) for name, by_kind in sam_scores.items()}
 for name, rows in sam_summary.items():
     print(f"{name:6s} chosen {rows[:, 0].mean():.2f}, oracle {rows[:, 1].mean():.2f}, always the first mask {rows[:, 3].mean():.2f}, baseline {rows[:, 2].mean():.2f}")
 
 # %% [markdown]
-# With a click, the best of the three is clearly better than the chosen one. It can't be worse: the oracle picks with the truth in hand. But a good part of the gap is missing information: no guess can know whether you want the part or the whole. The honest interface shows all three. A box says how large the object is, and the gap narrows. But look at the baseline: *a filled box is already a fair mask*, since a box drawn from the truth tells where and how large the object is.
+# With a click, the best of the three is clearly better than the chosen one. It can't be worse: the oracle picks with the truth in hand. A part of the gap is probably missing information: no guess can know whether you want the part or the whole. The honest interface shows all three. A box says how large the object is, and the gap narrows. But look at the baseline: *a filled box is already a fair mask*, since a box drawn from the truth tells where and how large the object is. And look at each kind by itself. On the chest slices the chosen mask lies *below* the baseline, clearly with a click, and in the mean with a box, too, though one of the three is as good or better: there lungs and heart lie within the body, and the guess often takes the wrong one.
 
 # %% tags=["demo"]
 sam_one = next(one for one in sam_test if one[0] == "blob" and len(one[2]) == 3 and min(mask.sum() for mask in one[2]) > 45)
@@ -1373,7 +1372,7 @@ show.figure(fig, alt="Dice against the error of the box: network and filled box 
 print(f"tight boxes {sam_loose[0.0][:, 0].mean():.2f}, corners off by 0.2 of the sides {sam_loose[0.2][:, 0].mean():.2f}, one click {sam_click[:, 0].mean():.2f}")
 
 # %% [markdown]
-# With tight boxes the filled box is about as good as this network, so a Dice that was measured with tight boxes says little about the network. As the corners miss, the filled box falls faster, and the network falls, too. Measure with boxes as your readers draw them; a spread of corners, as here, is the second best.
+# With tight boxes even the filled box has a high Dice (in the profile `ci` as high as the network's), so a Dice that was measured with tight boxes says little without that baseline. As the corners miss, the filled box falls faster, and the network falls, too. Measure with boxes as your readers draw them; a spread of corners, as here, is the second best.
 
 # %% [markdown]
 # ### A new structure, few labels, and a frozen backbone
@@ -1381,7 +1380,7 @@ print(f"tight boxes {sam_loose[0.0][:, 0].mean():.2f}, corners off by 0.2 of the
 # Now the hippocampus: real MR, and a structure that pre-training never showed. You have a handful of outlined patients, and a backbone that other teams use, too. What do you train?
 #
 # - **Head only**: the backbone stays frozen, the small networks that write masks from tokens learn.
-# - **Adapter** (Houlsby et al., ICML 2019): a bottleneck of two small linear layers after each MLP, which starts as nothing.
+# - **Adapter** (Houlsby et al., ICML 2019): a bottleneck of two small linear layers, added to the output of a block's MLP (theirs stands after the attention, too). It starts as nothing.
 # - **LoRA** (Hu et al., ICLR 2022): to a frozen map $W$ of size $d_{out} \times d_{in}$ add a product of rank $r$: $W x + \frac{\alpha}{r} B A x$, with $A$ of size $r \times d_{in}$ and $B$ of size $d_{out} \times r$. $B = 0$ at the start: the network begins as it was pretrained. $A$ is random, or nothing would ever move: the gradient at $B$ is proportional to $A x$, and that at $A$ to $B$.
 # - **Full** fine-tuning, and **from scratch**: everything learns.
 #
@@ -1697,6 +1696,7 @@ class SamAdapter(nn.Module):
         super().__init__()
         self.frozen, self.small = mlp, sam_mlp(SAM_D, 8, SAM_D)
         nn.init.zeros_(self.small[-1].weight)
+        nn.init.zeros_(self.small[-1].bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (y := self.frozen(x)) + self.small(y)
@@ -1774,7 +1774,7 @@ for (how, patients), values in sam_table.items():
     print(f"{patients:3d} cases  {how:14s} {sam_weights.get(how, 0):8,d} weights   Dice {mean:.3f} ({low:.3f} to {high:.3f})")
 
 # %% [markdown]
-# Read it without a favourite. The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA trains about an eighth of the weights, two thirds of them in the same head, and closes a part of the gap. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little. Compare each with the atlas of the same few cases, too, which has seen neither image nor click of the test case and costs nothing: a network that doesn't beat it has not earned its labels.
+# Read it without a favourite. (The intervals are over test cases; each way was trained once.) The pretrained network is poor on a structure that it has never met: *promptable* is not *universal*. The frozen backbone with a new head stays behind; perhaps its features don't fit this structure. LoRA trains about an eighth of the weights, two thirds of them in the same head, and closes a part of the gap. But full fine-tuning is as good or better here, and so is a network from scratch: *this* pre-training buys little. Compare each with the atlas of the same few cases, too, which has seen neither image nor click of the test case and costs nothing: a network that doesn't beat it has not earned its labels.
 #
 # Hu et al. found LoRA *equal* to full fine-tuning for language models. Their backbones hold hundreds of millions of weights and more, and have read a large part of the web; a small change may be all that such a network needs. Ours has seen a few hundred simulated images, for seconds, and is small enough to be trained whole. The lesson is the procedure: the same few labels, the same validation, an atlas and a network from scratch
 # beside the favourite. With a large backbone, run the same trial again.
@@ -2196,14 +2196,14 @@ for part, marker, shift in (("findings", "o", -0.1), ("impression", "s", 0.1)):
     axes[1].errorbar(np.arange(3) + shift, mean, [mean - low, high - mean], fmt=marker, capsize=3, label=part, color=show.PALETTE[marker == "s"])
 axes[1].set(xticks=range(3), xticklabels=list(lm_said), xlim=(-0.4, 2.4), yscale="log", yticks=[1, 2, 5, 10, 20, 50], yticklabels=[1, 2, 5, 10, 20, 50], ylabel="perplexity per word", title="held-out patients")
 axes[1].legend()
-show.figure(fig, alt="Left, the training loss per word of the answer: it falls, stays, and falls again. Right, perplexity on held-out patients: unigram models are worst, bigrams better, and the transformer is best, with the larger gain on impressions")
+show.figure(fig, alt="Left, the training loss per word of the answer: it falls steeply, then slowly, then faster once more. Right, perplexity on held-out patients: unigram models are worst, bigrams better, and the transformer is best, with the larger gain on impressions")
 for part in ("findings", "impression"):
     print(f"{part:10s} " + ", ".join(f"{model} {lm_perplexity[model, part][0]:.2f} [{lm_perplexity[model, part][1]:.2f}, {lm_perplexity[model, part][2]:.2f}]" for model in lm_said))
 assert lm_perplexity["transformer", "impression"][2] < lm_perplexity["bigram", "impression"][1], "the transformer did not learn more than bigrams"
 # %% [markdown]
 # The bigram model already knows the set phrases of the findings. It can't know what an impression has to repeat: that stands far back. The transformer looks it up, so its gain is larger there.
 #
-# Look at the training curve, too. The loss falls steeply, stays on a plateau for a while, then falls once more. What has been learned on the plateau? We have kept a copy of the network from there, and shall ask it further down.
+# Look at the training curve, too. The loss falls steeply, then only slowly for a while, the **plateau**, then faster once more. What has been learned on the plateau? We have kept a copy of the network from there, and shall ask it further down.
 #
 # ### From probabilities to words
 #
@@ -2564,9 +2564,9 @@ assert lm_board["transformer, greedy"]["F1"][0] > 0.8 > lm_board["keywords"]["F1
 #
 # ### What a check catches: word overlap, findings, sides
 #
-# A check must be tested like any other test in medicine: with known errors. We plant one error into each true impression: a finding left out, an absent one added, a finding denied, or a side swapped. And we need true impressions that must *not* raise an alarm: a second radiologist says the same in other words ("effusion on the right").
+# A check must be tested like any other test in medicine: with known errors. We plant one error into each true impression: a finding left out, an absent one added, a finding denied, or a side swapped. And we need true impressions that must *not* raise an alarm: a second radiologist says the same in other words and in another order ("effusion on the right").
 #
-# Three checks compete. **Word overlap** is ROUGE-L (Lin, 2004), the F1 of the longest common subsequence, against the first radiologist's impression. It alarms below a threshold, which is set on validation reports for 5 % false alarms. The other two have no reference: they compare the impression with the *findings section* by terms and denials, one with sides, one without. Their terms include the descriptions of the first four findings of the list only; whoever made the lexicon had not met the other three.
+# Three checks compete. **Word overlap** is close to ROUGE-L (Lin, 2004), the F1 of the longest common subsequence (ours counts matching runs of words in order), against the first radiologist's impression. It alarms below a threshold, which is set on validation reports for 5 % false alarms. The other two have no reference: they compare the impression with the *findings section* by terms and denials, one with sides, one without. Their terms include the descriptions of the first four findings of the list only; whoever made the lexicon had not met the other three.
 
 # %% tags=["demo"]
 from difflib import SequenceMatcher
@@ -2649,7 +2649,7 @@ for check in ("word overlap", "findings", "findings and sides"):
     print(f"{check:18s} " + ", ".join(f"{kind} {lm_alarm[check, kind][0]:.2f} [{lm_alarm[check, kind][1]:.2f}, {lm_alarm[check, kind][2]:.2f}]" for kind in LM_KINDS))
 
 # %% [markdown]
-# The first row of the figure is the true one, and by word overlap it looks *worst*. A single word of error costs little overlap, another way of saying the same costs much. The check of findings sees what overlap can't. It is blind to what it doesn't extract, here sides. And its false alarms are the sentences that nobody had put into the lexicon. All checks of this kind share that: an alarm rate that was measured at one hospital is no promise for the next.
+# The first row of the figure is the true one, and by word overlap it looks *worst*. A single word of error costs little overlap; other words and another order for the same facts cost much. The check of findings sees what overlap can't. It is blind to what it doesn't extract, here sides. And its false alarms are the sentences that nobody had put into the lexicon. All checks of this kind share that: an alarm rate that was measured at one hospital is no promise for the next.
 
 # %% [markdown]
 # ### Answers from retrieved reports
@@ -2778,7 +2778,7 @@ else:
     raise AssertionError("only empty passages: their mean length is 0, so raise a ValueError")
 ### END HIDDEN TESTS
 # %% [markdown]
-# Now an archive: films of forty patients in some of four years, one passage each. A question asks "where is the effusion of belos in 2022". The best passage goes into the prompt, our network writes its impression, and the line on the finding that was asked for is the answer: right, left, or nowhere. Some questions can't be answered: there is no such patient, or no film of that year. One question in ten has a slip in the name, as speech recognition makes them.
+# Now an archive: films of forty patients in some of four years, one passage each. A question asks "where is the effusion of belos in 2022". The best passage goes into the prompt, our network writes its impression, and the line on the finding that was asked for is the answer: right, left, or nowhere. Some questions can't be answered: there is no such patient, or no film of that year. One answerable question in ten has a slip in the name, as speech recognition makes them.
 #
 # **Predict before you run.** For a patient who *has* no film of 2022, which passage will come first? And can the score tell that it is the wrong one?
 
@@ -2876,7 +2876,7 @@ print(f"BM25 finds the true passage for {lm_found.mean():.2f} of the questions t
 assert lm_answers["BM25"][1] > lm_answers["no passage"][2], "retrieval should help"
 
 # %% [markdown]
-# Three errors, three places. **Retrieval** fails when the name has a slip. **Abstention** by score fails for the patient without a film of that year: the same patient's film of another year has nearly all words of the question, so its score is high. A score says how *alike*, not whether it is *the one*; the plain rule that name and year must match is the better guard here, at the price of silence whenever a name has a slip.
+# Three errors, three places. **Retrieval** fails when the name has a slip. **Abstention** by score is hard for the patient without a film of that year: the same patient's film of another year has nearly all words of the question, so its score is high. A score says how *alike*, not whether it is *the one*; the plain rule that name and year must match is the better guard here, at the price of silence whenever a name has a slip.
 # And **reading** can fail even on the true passage: the last printed line counts how often. A citation would then be right, and the sentence wrong. So each answer must be checked against its passage.
 #
 # ### Data are not orders
@@ -2914,7 +2914,7 @@ assert lm_obeyed["with the marker, one text"][1] > lm_obeyed["no attack"][2], "t
 # %% [markdown]
 # The network obeys the report. Cutting order and data apart takes the marker away from the attacker, and that is worth doing: it costs nothing. It is not enough. The bare words still act, probably since the network has met them as an order only, and nothing in its training said that an order in the data is none. Training with planted orders that are to be ignored (Chen and others, 2025) lowers the rate, and does not prove that it is 0.
 #
-# What helps whatever the attack is: the check *behind* the network. An impression "no acute abnormality" that meets findings which raise an effusion is an omission, and a check as in exercise 14.3c alarms. So: data are never orders, and no output reaches a patient unchecked.
+# What helps whatever the attack is: the check *behind* the network. An impression "no acute abnormality" that meets findings which raise an effusion is an omission, and a check as in exercise 14.3c alarms: for nearly all of them, as the printed shares say. So: data are never orders, and no output reaches a patient unchecked.
 #
 # ### What a model remembers
 #
@@ -3062,7 +3062,7 @@ assert lm_leak["40 times"][1] > lm_leak["never"][0] + 2, "forty copies should be
 #
 # $$h_i(t) = h_0(t)\, e^{\eta_i}, \qquad \eta_i = f_\theta(x_i)$$
 #
-# $\eta_i$ is the **log-risk**. In 1972 it was linear in a table; DeepSurv (Katzman and others, 2018) made it a network, and here it reads an image, a table and genes.
+# $\eta_i$ is the **log-risk**. In 1972 it was linear in a table; DeepSurv (Katzman and others, 2018) made it a deep network, and here it reads an image, a table and genes.
 #
 # The cohort is simulated, so the truth is known. Four things drive the planted log-risk: age; the tumour's diameter, which the image shows and the stage knows in part; the texture inside the tumour, which only the image shows; and a pathway of four genes, which only the panel shows. The panel was measured in about two thirds of the patients, more often where the tumour was large.
 
@@ -3138,7 +3138,7 @@ show.figure(fig, alt="Left: four simulated tumours, from low to high planted log
 print(f"{len(surv_train.time)} training, {len(surv_val.time)} validation, {len(surv_test.time)} test patients; died: {surv_test.event.mean():.0%}; genes measured: {float(surv_test.measured.mean()):.0%}")
 
 # %% [markdown]
-# **Predict before you run.** You will see age alone, a Cox model of the table, a network on the image, and several ways to join everything. Which single modality orders the patients best? How far from the planted truth will the best fusion stay, and whom does it lose if the genes are missing?
+# **Predict before you run.** You will see age alone, a Cox model of the table, a network on the image, and several ways to join everything. Which single modality orders the patients best? How far from the planted truth will the best fusion stay, and how much does it lose if the genes are missing?
 
 # %% [markdown]
 # ### The loss that hears the censored
@@ -3193,7 +3193,7 @@ def cox_of_arrays(log_risk, time, event) -> dict:
     eta = torch.tensor(np.asarray(log_risk, dtype=float), requires_grad=True)
     loss = cox_loss(eta, torch.tensor(np.asarray(time, dtype=float)), torch.tensor(np.asarray(event)))
     slope = torch.autograd.grad(loss, eta, allow_unused=True)[0] if torch.is_tensor(loss) and loss.requires_grad else None
-    return {"loss": float(loss), "slope": None if slope is None else slope.numpy()}
+    return {"loss": float(loss.detach() if torch.is_tensor(loss) else loss), "slope": None if slope is None else slope.numpy()}
 
 # %% nbgrader={"grade": true, "grade_id": "cox-loss-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 # By hand: deaths at 2, 5 and 7 months, e^eta = 2, 1, 1. Risk sets of 4, 2 and 1: log 4 - log 2, log 2 - 0, 0. Mean: 2/3 log 2
@@ -3713,7 +3713,7 @@ for source, table in real_tables().items():
     first = died[:, None] & ((months[:, None] < months) | ((months[:, None] == months) & ~died)) & (fold[:, None] == fold)
     draws = np.random.default_rng(SEED).multinomial(len(table), np.full(len(table), 1 / len(table)), 400)
     gaps = table.isna().any(axis=1).mean()
-    print(f"{source}: {len(table)} patients, died or relapsed {died.mean():.0%}, with a gap {gaps:.0%}")
+    print(f"{source}: {len(table)} patients, with an event (death; in gbsg2 also relapse) {died.mean():.0%}, with a gap {gaps:.0%}")
     for name, risk in risks.items():
         real_c[source, name] = surv_boot([risk], torch.tensor(first, dtype=torch.float32), torch.tensor(draws, dtype=torch.float32))
         print(f"   {name:32s} concordance " + "{:.3f} [{:.3f}, {:.3f}]".format(*surv_interval(real_c[source, name])))
@@ -3727,7 +3727,7 @@ for source, table in real_tables().items():
 # %% [markdown]
 # ### Which image feature goes with which gene? Association analysis
 #
-# **Radiogenomics** looks for image features that go with genes: a scan costs less than a biopsy, and shows the whole tumour. The analysis is simple: a correlation and a $p$-value for each pair. The number of pairs is the trouble. With $m$ tests of which $m_0$ are truly null, a level of 0.05 lets $0.05\, m_0$ through by chance alone. 500 features against 20 genes are 10 000 tests, so about 500 false discoveries, each with $p < 0.05$, each with a plausible story.
+# **Radiogenomics** looks for image features that go with genes: a scan spares the patient a needle, and shows the whole tumour. The analysis is simple: a correlation and a $p$-value for each pair. The number of pairs is the trouble. With $m$ tests of which $m_0$ are truly null, a level of 0.05 lets $0.05\, m_0$ through by chance alone. 500 features against 20 genes are 10 000 tests, so about 500 false discoveries, each with $p < 0.05$, each with a plausible story.
 #
 # - **Bonferroni** asks for $p < 0.05 / m$: the chance of even *one* false discovery stays below 5 %. It is strict, and finds little.
 # - **Benjamini and Hochberg** (1995) control the **false discovery rate** (FDR), the expected share of false ones among what you report. Sort $p_{(1)} \le \dots \le p_{(m)}$; take the *largest* $k$ with $p_{(k)} \le \alpha k / m$; keep all $k$ smallest. It holds for independent tests, and for a kind of positive dependence.
@@ -3776,7 +3776,7 @@ def adjusted_p(p: np.ndarray) -> np.ndarray:
 got = np.asarray(adjusted_p(np.array([0.01, 0.02, 0.3, 0.8])), dtype=float)
 assert got.shape == (4,), f"four tests, four adjusted values; got the shape {got.shape}"
 assert not np.allclose(got, [0.04, 0.08, 1.0, 1.0]), "that is Bonferroni: m times p. Divide by the rank"
-assert not np.allclose(got[:2], [0.01, 0.02 * 2 / 3], atol=1e-4), "you multiply by the rank over m: it is m over the rank"
+assert not np.allclose(got[:2], [0.01 / 4, 0.02 * 2 / 4], atol=1e-4), "you multiply by the rank over m: it is m over the rank"
 assert np.allclose(got, [0.04, 0.04, 0.4, 0.8]), f"expected 0.04, 0.04, 0.4, 0.8, got {np.round(got, 4)}"
 ### BEGIN HIDDEN TESTS
 from scipy.stats import false_discovery_control
@@ -3990,7 +3990,7 @@ for bad in ((np.ones(6), np.arange(5.0), np.zeros((5, 0))), (np.array([1.0, np.n
 #
 # Now the truth is planted: 30 image features, 20 genes, 600 pairs, and twelve of them real. Half of the patients come from hospital B, whose scanner shifts ten features, and whose population differs in six genes. Three rules (none, Bonferroni, Benjamini-Hochberg), each with the plain correlation and with the hospital taken out. The study is repeated with new patients, and each time we count.
 #
-# **Predict before you run.** How many of the 588 null pairs come out at $p < 0.05$ if nothing is corrected? Will Bonferroni, the strictest rule, save the analysis that forgot the hospital?
+# **Predict before you run.** How many of the 588 null pairs come out at $p < 0.05$ if nothing is corrected, once with the hospital taken out and once without? Will Bonferroni, the strictest rule, save the analysis that forgot the hospital?
 
 # %% tags=["demo"]
 from scipy.stats import false_discovery_control
@@ -4336,7 +4336,7 @@ show.figure(fig, alt="Left: ROC curves of both attacks on logarithmic axes; at l
 assert over_models(mia_table["likelihood ratio", "all"][:, 2])[0] > 0.05, "the likelihood-ratio attack should recognise members"
 
 # %% [markdown]
-# Both attacks see the same outputs, and their ranking depends on the question. The loss attack tells members from others well *on average*: its advantage is as large as the other's, or larger. What it tells best is who was *not* in: above some loss there is no member. At 1 % false positives it does little better than guessing, while the likelihood ratio recognises many times more patients with the same certainty. So an advantage of 0 would reassure, and "our attack failed at 1 %" doesn't: it is a statement about the attack.
+# Both attacks see the same outputs, and their ranking depends on the question. The loss attack tells members from others well *on average*: its advantage is as large as the other's, or larger. What it tells best is who was *not* in: above some loss there is no member. At 1 % false positives it does little better than guessing, while the likelihood ratio recognises many times more patients with the same certainty. So "our attack failed" does not reassure: it is a statement about that attack, and about the figure that was asked for. Report both figures, for the strongest attack that you can run. (The intervals are over 24 trainings on the same 1000 patients; another registry may differ by more.)
 #
 # The average also hides who pays. In the rare subtype, AUC and advantage of both attacks are higher. A likely reason: its rules must be learned from few patients, so each of them is fitted more by heart. (With so few rare patients the TPR at 1 % is a coarse number: look at its interval.)
 #
@@ -4344,11 +4344,11 @@ assert over_models(mia_table["likelihood ratio", "all"][:, 2])[0] > 0.05, "the l
 #
 # A training is $(\varepsilon, \delta)$-**differentially private** if for every set $S$ of outcomes $P(S) \le e^{\varepsilon} P'(S) + \delta$, whenever one patient is added to or taken from the data. It bounds *every* attack, also those not yet invented. Three things follow.
 #
-# - Beliefs: who held membership for likely with odds $o$ holds it, after seeing the model, for likely with odds of at most $e^{\varepsilon} o$ (for $\delta = 0$). The odds are multiplied, not the probability.
+# - Beliefs: an attacker who gives membership the odds $o$ before seeing the model can give it odds of at most $e^{\varepsilon} o$ afterwards (for $\delta = 0$). The odds are multiplied, not the probability.
 # - Attacks: their advantage is at most $(e^{\varepsilon} - 1 + 2\delta) / (e^{\varepsilon} + 1)$.
 # - Composition: each step of a training spends again. How much do $T$ steps spend?
 #
-# Simply adding the $\varepsilon$ of all steps is right, and far too pessimistic. **Rényi differential privacy** (Mironov, 2017) measures a step at an **order** $\alpha > 1$. Noise of standard deviation $\sigma C$ on a sum clipped at $C$ spends $\alpha / (2\sigma^2)$ at order $\alpha$. At a *fixed order* the steps add up. Only at the end is the sum turned into an $\varepsilon$ (Balle and others, 2020; Canonne, Kamath and Steinke, 2020):
+# Simply adding the $\varepsilon$ of all steps is a valid bound, and far too pessimistic. **Rényi differential privacy** (Mironov, 2017) measures a step at an **order** $\alpha > 1$. Noise of standard deviation $\sigma C$ on a sum clipped at $C$ spends $\alpha / (2\sigma^2)$ at order $\alpha$. At a *fixed order* the steps add up. Only at the end is the sum turned into an $\varepsilon$ (Balle and others, 2020; Canonne, Kamath and Steinke, 2020):
 #
 # $$\varepsilon(\alpha) = \frac{T \alpha}{2 \sigma^2} + \log\frac{\alpha - 1}{\alpha} - \frac{\log \delta + \log \alpha}{\alpha - 1}, \qquad \varepsilon = \min_\alpha \varepsilon(\alpha)$$
 #
@@ -4466,7 +4466,7 @@ for bad in ((-1.0, 1, 0.01, [2.0]), (1.0, 0, 0.01, [2.0]), (1.0, 1, 1.0, [2.0]),
 # %% [markdown]
 # ### What does privacy cost, and whom?
 #
-# The same registry is trained privately: 60 steps, each patient's gradient clipped at $C = 1$, with more and more noise. Steps, clip and learning rate were fixed beforehand for all of them, so no choice has looked at the patients. The accountant is a library's (Opacus; Yousefpour and others, 2021). The unit is one patient.
+# The same registry is trained privately: 60 steps, each patient's gradient clipped at $C = 1$, with more and more noise. Steps, clip and learning rate (0.5 without the clip, 1 with it) were fixed beforehand, so nothing is chosen by looking at the test patients. The accountant is a library's (Opacus; Yousefpour and others, 2021). The unit is one patient.
 #
 # **Predict before you run.** Stopping after 60 steps, without clip and noise, is no privacy by the definition. Does it stop the attack nevertheless? And as $\varepsilon$ falls, whose AUC falls first?
 
@@ -4517,7 +4517,8 @@ right.step(dp_at, [dp_bound[name] for name in dp_names], where="mid", color="0.4
 right.set(ylabel="advantage of the attack", ylim=(0, 1.05))
 for ax in (left, right):
     ax.set_xticks(dp_at, [f"{name}\n$\\varepsilon$ = {dp_epsilons[name]:.2g}" if np.isfinite(dp_epsilons[name]) else f"{name}\nno $\\varepsilon$" for name in dp_names], rotation=50, ha="right", fontsize=8)
-    ax.legend(fontsize=8)
+left.legend(fontsize=8)
+right.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, 0.94))
 show.figure(fig, alt="From left to right stronger privacy. Left: test AUC falls towards guessing, for the rare subtype as well as for common patients. Right: the attack's advantage falls faster, below the dashed bound, and is higher for the rare subtype")
 assert dp_useful["60 steps, no clip"]["common"].mean() > 0.6, "the model should learn without privacy"
 for name, sigma in DP_SIGMAS.items():
@@ -4525,9 +4526,9 @@ for name, sigma in DP_SIGMAS.items():
 
 # %% [markdown]
 # - **Stopping early** is no protection: a shorter training without a clip gives away nearly as much, and promises nothing.
-# - **The clip alone** bounds each patient's influence. It acts like a regulariser here: the common patients' AUC is no lower. But it has no $\varepsilon$: without noise nothing is promised.
+# - **The clip alone** bounds each patient's influence. It seems to act like a regulariser here: the common patients' AUC is no lower. (The learning rate differs, too.) But it has no $\varepsilon$: without noise nothing is promised.
 # - **With noise** the attack falls faster than the AUC. At an $\varepsilon$ whose bound on the advantage is near 1, and so promises almost nothing on paper, this attack has already lost most of its advantage. The bound holds for all attacks, the measurement for one.
-# - **The rare subtype** pays more. Look at the last line of the output, the same training sets with and without privacy. The common patients lose nothing or even gain, from the clip. The rare subtype's AUC falls; with few rare patients and few trainings the interval is wide, so read it before you quote the figure. The direction is what the method makes likely: privacy limits what any single patient can teach, and what few patients teach is what the noise hides.
+# - **The rare subtype** pays more. Look at the last line of the output, the same training sets with and without privacy. The common patients lose nothing or even gain, perhaps from the clip. The rare subtype's AUC falls in the mean; with few rare patients and few trainings the interval is wide, so read it before you quote the figure. The direction is what the method makes likely: privacy limits what any single patient can teach, and what few patients teach is what the noise hides.
 #
 # The advantage is not 0 where nothing is left, since the best threshold was picked afterwards: the dotted lines show what random guesses get that way, more in a small group.
 #
@@ -4919,8 +4920,8 @@ results.table(LECTURE, PROFILE)
 # - Efron B. The efficiency of Cox's likelihood function for censored data. Journal of the American Statistical Association 72, 1977.
 # - Greshake K, Abdelnabi S, Mishra S, Endres C, Holz T, Fritz M. Not what you've signed up for: compromising real-world LLM-integrated applications with indirect prompt injection. AISec 2023.
 # - Harrell F, Califf R, Pryor D, Lee K, Rosati R. Evaluating the yield of medical tests. JAMA 247, 1982.
-# - Holtzman A, Buys J, Du L, Forbes M, Choi Y. The curious case of neural text degeneration. ICLR 2020.
 # - Hoffmann M, Billot B, Greve D, Iglesias JE, Fischl B, Dalca A. SynthMorph: learning contrast-invariant registration without acquired images. IEEE Transactions on Medical Imaging 41, 2022.
+# - Holtzman A, Buys J, Du L, Forbes M, Choi Y. The curious case of neural text degeneration. ICLR 2020.
 # - Houlsby N and others. Parameter-efficient transfer learning for NLP. ICML 2019.
 # - Hu E and others. LoRA: low-rank adaptation of large language models. ICLR 2022.
 # - Jain S and others. RadGraph: extracting clinical entities and relations from radiology reports. NeurIPS Datasets and Benchmarks 2021.
