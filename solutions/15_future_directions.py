@@ -4518,7 +4518,7 @@ right.set(ylabel="advantage of the attack", ylim=(0, 1.05))
 for ax in (left, right):
     ax.set_xticks(dp_at, [f"{name}\n$\\varepsilon$ = {dp_epsilons[name]:.2g}" if np.isfinite(dp_epsilons[name]) else f"{name}\nno $\\varepsilon$" for name in dp_names], rotation=50, ha="right", fontsize=8)
 left.legend(fontsize=8)
-right.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, 0.94))
+right.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.3, 0.94))
 show.figure(fig, alt="From left to right stronger privacy. Left: test AUC falls towards guessing, for the rare subtype as well as for common patients. Right: the attack's advantage falls faster, below the dashed bound, and is higher for the rare subtype")
 assert dp_useful["60 steps, no clip"]["common"].mean() > 0.6, "the model should learn without privacy"
 for name, sigma in DP_SIGMAS.items():
