@@ -953,7 +953,7 @@ assert torch.allclose(leashed, torch.tensor([-1.5]), atol=0.01), "the resting po
 # %% [markdown]
 # ### What FedAvg leaves open
 #
-# - **Running variances.** FedAvg averages batch norm's running variances as they are. The variance of all patients has a second part, between the hospitals (exercise 11.2a), which no average of variances holds. If scanners differ much, keep batch norm at home (FedBN, section 11.3) or use group norm.
+# - **Running variances.** FedAvg averages batch norm's running variances as they are. The variance of all patients has a second part, between the hospitals (exercise 11.2b), which no average of variances holds. If scanners differ much, keep batch norm at home (FedBN, section 11.3) or use group norm.
 # - **Who counts how much?** By patients, the large hospital sets the model. By hospitals, ten patients count as much as a thousand. Neither is right by itself; ask for whom the model is made.
 # - **Weights are not harmless.** They come from patients, and tell of them (section 11.5).
 #
@@ -976,7 +976,143 @@ assert torch.allclose(leashed, torch.tensor([-1.5]), atol=0.01), "the resting po
 # | central | all hospitals' patients in one place | *central minus federated*: what it costs to leave data at home |
 # | federated | all hospitals, by FedAvg | |
 # | unseen | the *other* hospitals only | how the next hospital will fare, which joins nothing and only buys |
+
+# %% [markdown]
+# ### Exercise 11.2a - should this hospital join?
 #
+# Difficulty 3 of 5 - 4 points - about 20 minutes - *after it you can answer a hospital's first question with an interval*
+#
+# A hospital has its own model and the federation's, and scores its own test patients with both. Write `gain_of_joining(labels, own, federated, draws, seed)`: the AUC of the federated scores minus that of its own, with a 95 % bootstrap interval over **patients**. Both models judged the *same* patients, so each draw takes the same patients for both.
+# Some draws of a small hospital hold no healthy, or no sick, patient: draw those again.
+#
+# <details><summary>Hint 1: the idea</summary>Draw row numbers once, and use them for the labels and for both scores. What both models find hard cancels in the difference.</details>
+# <details><summary>Hint 2: what to call</summary><code>rng.integers(len(labels), size=len(labels))</code>, <code>sklearn.metrics.roc_auc_score</code>, <code>np.quantile(gains, [0.025, 0.975])</code>; a <code>while</code> loop until you have enough draws.</details>
+# <details><summary>My interval is wide even where both models say the same</summary>Then you drew patients for each model apart.</details>
+
+# %% nbgrader={"grade": false, "grade_id": "gain", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def gain_of_joining(labels: np.ndarray, own: np.ndarray, federated: np.ndarray, draws: int, seed: int) -> tuple[float, float, float]:
+    """What a federation brings to one hospital, on its own test patients.
+
+    Args:
+        labels: (N,) 0 or 1, one a patient.
+        own, federated: (N,) scores of the two models on these patients, higher is more likely 1.
+        draws: bootstrap draws that hold both classes, at least 1.
+        seed: of the generator.
+
+    Returns:
+        AUC(federated) - AUC(own), and the 2.5 and 97.5 % quantiles of that difference over draws of patients.
+
+    Raises:
+        ValueError: only one class is there, or the three differ in length.
+    """
+    ### BEGIN SOLUTION
+    labels, own, federated = np.asarray(labels), np.asarray(own), np.asarray(federated)
+    if not len(labels) == len(own) == len(federated) or len(np.unique(labels)) < 2:
+        raise ValueError("labels and scores must be of one length, and both classes must be there")
+    rng, gains = np.random.default_rng(seed), []
+    sick, well = labels == 1, labels == 0
+    wins = [(s[sick][:, None] > s[well]) + 0.5 * (s[sick][:, None] == s[well]) for s in (own, federated)]
+    gap = wins[1] - wins[0]  # of each pair of a sick and a healthy patient; an AUC is the mean over pairs
+    while len(gains) < draws:
+        times = np.bincount(rng.integers(len(labels), size=len(labels)), minlength=len(labels))  # how often each patient is drawn
+        if times[sick].any() and times[well].any():
+            gains.append(times[sick] @ gap @ times[well] / (times[sick].sum() * times[well].sum()))
+    low, high = np.quantile(gains, [0.025, 0.975])
+    return float(gap.mean()), float(low), float(high)
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "gain-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The gain on all patients: what joining adds, so federated minus own
+toy_labels = np.array([0, 0, 0, 1, 1, 1])
+toy_own, toy_fed = np.array([1.0, 5.0, 2.0, 3.0, 4.0, 6.0]), np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])  # AUC 7/9 and 1
+answer = gain_of_joining(toy_labels, toy_own, toy_fed, 20, 0)
+assert len(answer) == 3, "return three numbers: the gain and the two ends of its interval"
+value = float(answer[0])
+assert not np.isclose(value, -2 / 9), "the sign is turned: the gain of joining is federated minus own"
+assert np.isclose(value, 2 / 9), f"the AUC rises from 7/9 to 1, a gain of {2 / 9:.4f} on all six patients; you have {value:.4f}. (Not the mean of the draws)"
+### BEGIN HIDDEN TESTS
+def area(truth, scores):
+    gap = scores[truth == 1][:, None] - scores[truth == 0]
+    return (gap > 0).mean() + 0.5 * (gap == 0).mean()
+
+
+rng = np.random.default_rng(41)
+for n in (40, 90):
+    some_labels = (np.arange(n) % 3 == 0).astype(int)
+    some_own, some_fed = some_labels + rng.normal(0, 1.5, n), some_labels + rng.normal(0, 1, n).round(1)
+    value = float(gain_of_joining(some_labels, some_own, some_fed, 3, 1)[0])
+    assert np.isclose(value, area(some_labels, some_fed) - area(some_labels, some_own)), "the gain is off on other patients"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "gain-paired", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Pairing: a model against itself gains exactly nothing, whoever is drawn
+rng = np.random.default_rng(42)
+toy_labels, noise = (np.arange(60) % 2).astype(int), rng.normal(0, 1, 60)
+toy_own = toy_labels + noise
+value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), 2 * toy_own + 1, 15, 3))
+assert np.isclose(value, 0), "scores that only change their scale rank patients alike: the gain is 0"
+assert abs(low) < 1e-9 and abs(high) < 1e-9, f"your interval [{low:.3f}, {high:.3f}] should be [0, 0]: both models rank all patients alike, so every draw of the SAME patients gives 0. Did you draw for each model apart?"
+value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), 1.5 * toy_labels + noise, 40, 3))
+assert low > -0.05 and high > low, f"two scores that share their noise: the interval [{low:.3f}, {high:.3f}] should be narrow, and not of length 0"
+### BEGIN HIDDEN TESTS
+value, low, high = (float(number) for number in gain_of_joining(toy_labels, toy_own, np.exp(toy_own), 10, 4))
+assert abs(low) < 1e-9 and abs(high) < 1e-9, "a monotone change of scores gains nothing, in every draw"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "gain-interval", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# The interval: 2.5 to 97.5 % of draws with replacement, each of as many patients as there are
+def interval_of(truth, one, two, draws):
+    rng, found = np.random.default_rng(99), []
+    while len(found) < draws:
+        rows = rng.integers(len(truth), size=len(truth))
+        t = truth[rows]
+        if 0 < t.sum() < len(t):
+            wins = [((s[rows][t == 1][:, None] > s[rows][t == 0]).mean() + 0.5 * (s[rows][t == 1][:, None] == s[rows][t == 0]).mean()) for s in (one, two)]
+            found.append(wins[1] - wins[0])
+    return np.quantile(found, [0.025, 0.975])
+
+
+rng = np.random.default_rng(43)
+toy_labels = (np.arange(120) % 2).astype(int)
+toy_own, toy_fed = toy_labels + rng.normal(0, 1.3, 120), toy_labels + rng.normal(0, 1.0, 120)
+value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), toy_fed.copy(), 160, 5))
+below, above = interval_of(toy_labels, toy_own, toy_fed, 1000)
+ratio = (high - low) / (above - below)
+assert ratio > 0.3, f"your interval is {ratio:.0%} as long as it should be: is it one of the mean, or were patients drawn without replacement?"
+assert ratio > 0.72 or ratio < 0.3, f"your interval is {ratio:.0%} as long as it should be: 95 %, from the 2.5 to the 97.5 % quantile"
+assert ratio < 1.3, f"your interval is {ratio:.0%} as long as it should be: 95 %, with as many patients in a draw as there are"
+assert abs(low - below) < 0.07 and abs(high - above) < 0.07, f"the interval should be about [{below:.3f}, {above:.3f}], not [{low:.3f}, {high:.3f}]"
+### BEGIN HIDDEN TESTS
+again = [[float(number) for number in gain_of_joining(toy_labels, toy_own, toy_fed, 10, 5)] for _ in range(2)]
+assert np.allclose(again[0], again[1]), "the same seed should give the same interval"
+### END HIDDEN TESTS
+
+# %% nbgrader={"grade": true, "grade_id": "gain-small", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# A small hospital: two sick patients of twelve. About one draw in nine holds none of them, and has no AUC
+toy_labels = np.array([1, 1] + [0] * 10)
+toy_own, toy_fed = np.array([0.9, 0.4, *np.linspace(0, 0.8, 10)]), np.array([0.9, 0.7, *np.linspace(0, 0.8, 10)])
+answer = [float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), toy_fed.copy(), 60, 6)]
+assert not np.isnan(answer).any(), "a draw without sick patients has no AUC: draw again instead of keeping a nan"
+assert np.isclose(answer[0], 0.15), f"the second sick patient passes three more of ten healthy ones: 0.15, not {answer[0]:.3f}"
+assert answer[1] > -1e-9, f"no patient does worse in the federation, so no draw has a negative gain; your interval begins at {answer[1]:.3f}"
+try:
+    gain_of_joining(np.zeros(5, dtype=int), np.arange(5.0), np.arange(5.0), 10, 0)
+except ValueError:
+    pass
+else:
+    raise AssertionError("a hospital with one class only has no AUC: raise a ValueError")
+### BEGIN HIDDEN TESTS
+for wrong in ((np.array([0, 1, 1]), np.arange(3.0), np.arange(2.0)), (np.ones(4, dtype=int), np.arange(4.0), np.arange(4.0))):
+    try:
+        gain_of_joining(*wrong, 10, 0)
+    except ValueError:
+        continue
+    raise AssertionError("one class only, or scores of another length, must raise a ValueError")
+answer = [float(number) for number in gain_of_joining(np.array([0, 1, 1, 1]), np.array([0.5, 0.1, 0.6, 0.7]), np.array([0.5, 0.6, 0.7, 0.8]), 20, 2)]
+assert np.isfinite(answer).all() and answer[1] <= answer[0] + 1e-9 <= answer[2] + 1e-6, "four patients: the interval should still be finite, and hold the gain"
+### END HIDDEN TESTS
+
+# %% [markdown]
 # ### Four real hospitals
 #
 # Between 1981 and 1987 four centres sent patients to coronary angiography, and wrote down the same 13 features (Detrano and others, 1989): Cleveland, Budapest (in the table `hungary`), Zurich with Basel (`switzerland`) and Long Beach (`va`). The target is disease: a vessel narrowed by more than half. Here nobody had to make the hospitals different. Long Beach is a veterans' hospital, nearly all men.
@@ -1294,7 +1430,7 @@ exam_table
 # test patients happen to be easy for every model.
 
 # %% [markdown]
-# ### Exercise 11.2a - one scale for all hospitals, from sums alone
+# ### Exercise 11.2b - one scale for all hospitals, from sums alone
 #
 # Difficulty 3 of 5 - 4 points - about 20 minutes - *after it you can standardise features without moving a patient, missing values included*
 #
@@ -1401,7 +1537,7 @@ assert np.allclose(spread, far.std(0), rtol=1e-2), "with a large offset your var
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 11.2b - leave one hospital out
+# ### Exercise 11.2c - leave one hospital out
 #
 # Difficulty 2 of 5 - 3 points - about 12 minutes - *after it you can test a model as the next hospital will: on people and at a place that it has never seen*
 #
@@ -1496,141 +1632,6 @@ else:
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Exercise 11.2c - should this hospital join?
-#
-# Difficulty 3 of 5 - 4 points - about 20 minutes - *after it you can answer a hospital's first question with an interval*
-#
-# A hospital has its own model and the federation's, and scores its own test patients with both. Write `gain_of_joining(labels, own, federated, draws, seed)`: the AUC of the federated scores minus that of its own, with a 95 % bootstrap interval over **patients**. Both models judged the *same* patients, so each draw takes the same patients for both.
-# Some draws of a small hospital hold no healthy, or no sick, patient: draw those again.
-#
-# <details><summary>Hint 1: the idea</summary>Draw row numbers once, and use them for the labels and for both scores. What both models find hard cancels in the difference.</details>
-# <details><summary>Hint 2: what to call</summary><code>rng.integers(len(labels), size=len(labels))</code>, <code>sklearn.metrics.roc_auc_score</code>, <code>np.quantile(gains, [0.025, 0.975])</code>; a <code>while</code> loop until you have enough draws.</details>
-# <details><summary>My interval is wide even where both models say the same</summary>Then you drew patients for each model apart.</details>
-
-# %% nbgrader={"grade": false, "grade_id": "gain", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def gain_of_joining(labels: np.ndarray, own: np.ndarray, federated: np.ndarray, draws: int, seed: int) -> tuple[float, float, float]:
-    """What a federation brings to one hospital, on its own test patients.
-
-    Args:
-        labels: (N,) 0 or 1, one a patient.
-        own, federated: (N,) scores of the two models on these patients, higher is more likely 1.
-        draws: bootstrap draws that hold both classes, at least 1.
-        seed: of the generator.
-
-    Returns:
-        AUC(federated) - AUC(own), and the 2.5 and 97.5 % quantiles of that difference over draws of patients.
-
-    Raises:
-        ValueError: only one class is there, or the three differ in length.
-    """
-    ### BEGIN SOLUTION
-    labels, own, federated = np.asarray(labels), np.asarray(own), np.asarray(federated)
-    if not len(labels) == len(own) == len(federated) or len(np.unique(labels)) < 2:
-        raise ValueError("labels and scores must be of one length, and both classes must be there")
-    rng, gains = np.random.default_rng(seed), []
-    sick, well = labels == 1, labels == 0
-    wins = [(s[sick][:, None] > s[well]) + 0.5 * (s[sick][:, None] == s[well]) for s in (own, federated)]
-    gap = wins[1] - wins[0]  # of each pair of a sick and a healthy patient; an AUC is the mean over pairs
-    while len(gains) < draws:
-        times = np.bincount(rng.integers(len(labels), size=len(labels)), minlength=len(labels))  # how often each patient is drawn
-        if times[sick].any() and times[well].any():
-            gains.append(times[sick] @ gap @ times[well] / (times[sick].sum() * times[well].sum()))
-    low, high = np.quantile(gains, [0.025, 0.975])
-    return float(gap.mean()), float(low), float(high)
-    ### END SOLUTION
-
-# %% nbgrader={"grade": true, "grade_id": "gain-value", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# The gain on all patients: what joining adds, so federated minus own
-toy_labels = np.array([0, 0, 0, 1, 1, 1])
-toy_own, toy_fed = np.array([1.0, 5.0, 2.0, 3.0, 4.0, 6.0]), np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])  # AUC 7/9 and 1
-answer = gain_of_joining(toy_labels, toy_own, toy_fed, 20, 0)
-assert len(answer) == 3, "return three numbers: the gain and the two ends of its interval"
-value = float(answer[0])
-assert not np.isclose(value, -2 / 9), "the sign is turned: the gain of joining is federated minus own"
-assert np.isclose(value, 2 / 9), f"the AUC rises from 7/9 to 1, a gain of {2 / 9:.4f} on all six patients; you have {value:.4f}. (Not the mean of the draws)"
-### BEGIN HIDDEN TESTS
-def area(truth, scores):
-    gap = scores[truth == 1][:, None] - scores[truth == 0]
-    return (gap > 0).mean() + 0.5 * (gap == 0).mean()
-
-
-rng = np.random.default_rng(41)
-for n in (40, 90):
-    some_labels = (np.arange(n) % 3 == 0).astype(int)
-    some_own, some_fed = some_labels + rng.normal(0, 1.5, n), some_labels + rng.normal(0, 1, n).round(1)
-    value = float(gain_of_joining(some_labels, some_own, some_fed, 3, 1)[0])
-    assert np.isclose(value, area(some_labels, some_fed) - area(some_labels, some_own)), "the gain is off on other patients"
-### END HIDDEN TESTS
-
-# %% nbgrader={"grade": true, "grade_id": "gain-paired", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# Pairing: a model against itself gains exactly nothing, whoever is drawn
-rng = np.random.default_rng(42)
-toy_labels, noise = (np.arange(60) % 2).astype(int), rng.normal(0, 1, 60)
-toy_own = toy_labels + noise
-value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), 2 * toy_own + 1, 15, 3))
-assert np.isclose(value, 0), "scores that only change their scale rank patients alike: the gain is 0"
-assert abs(low) < 1e-9 and abs(high) < 1e-9, f"your interval [{low:.3f}, {high:.3f}] should be [0, 0]: both models rank all patients alike, so every draw of the SAME patients gives 0. Did you draw for each model apart?"
-value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), 1.5 * toy_labels + noise, 40, 3))
-assert low > -0.05 and high > low, f"two scores that share their noise: the interval [{low:.3f}, {high:.3f}] should be narrow, and not of length 0"
-### BEGIN HIDDEN TESTS
-value, low, high = (float(number) for number in gain_of_joining(toy_labels, toy_own, np.exp(toy_own), 10, 4))
-assert abs(low) < 1e-9 and abs(high) < 1e-9, "a monotone change of scores gains nothing, in every draw"
-### END HIDDEN TESTS
-
-# %% nbgrader={"grade": true, "grade_id": "gain-interval", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# The interval: 2.5 to 97.5 % of draws with replacement, each of as many patients as there are
-def interval_of(truth, one, two, draws):
-    rng, found = np.random.default_rng(99), []
-    while len(found) < draws:
-        rows = rng.integers(len(truth), size=len(truth))
-        t = truth[rows]
-        if 0 < t.sum() < len(t):
-            wins = [((s[rows][t == 1][:, None] > s[rows][t == 0]).mean() + 0.5 * (s[rows][t == 1][:, None] == s[rows][t == 0]).mean()) for s in (one, two)]
-            found.append(wins[1] - wins[0])
-    return np.quantile(found, [0.025, 0.975])
-
-
-rng = np.random.default_rng(43)
-toy_labels = (np.arange(120) % 2).astype(int)
-toy_own, toy_fed = toy_labels + rng.normal(0, 1.3, 120), toy_labels + rng.normal(0, 1.0, 120)
-value, low, high = (float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), toy_fed.copy(), 160, 5))
-below, above = interval_of(toy_labels, toy_own, toy_fed, 1000)
-ratio = (high - low) / (above - below)
-assert ratio > 0.3, f"your interval is {ratio:.0%} as long as it should be: is it one of the mean, or were patients drawn without replacement?"
-assert ratio > 0.72 or ratio < 0.3, f"your interval is {ratio:.0%} as long as it should be: 95 %, from the 2.5 to the 97.5 % quantile"
-assert ratio < 1.3, f"your interval is {ratio:.0%} as long as it should be: 95 %, with as many patients in a draw as there are"
-assert abs(low - below) < 0.07 and abs(high - above) < 0.07, f"the interval should be about [{below:.3f}, {above:.3f}], not [{low:.3f}, {high:.3f}]"
-### BEGIN HIDDEN TESTS
-again = [[float(number) for number in gain_of_joining(toy_labels, toy_own, toy_fed, 10, 5)] for _ in range(2)]
-assert np.allclose(again[0], again[1]), "the same seed should give the same interval"
-### END HIDDEN TESTS
-
-# %% nbgrader={"grade": true, "grade_id": "gain-small", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-# A small hospital: two sick patients of twelve. About one draw in nine holds none of them, and has no AUC
-toy_labels = np.array([1, 1] + [0] * 10)
-toy_own, toy_fed = np.array([0.9, 0.4, *np.linspace(0, 0.8, 10)]), np.array([0.9, 0.7, *np.linspace(0, 0.8, 10)])
-answer = [float(number) for number in gain_of_joining(toy_labels.copy(), toy_own.copy(), toy_fed.copy(), 60, 6)]
-assert not np.isnan(answer).any(), "a draw without sick patients has no AUC: draw again instead of keeping a nan"
-assert np.isclose(answer[0], 0.15), f"the second sick patient passes three more of ten healthy ones: 0.15, not {answer[0]:.3f}"
-assert answer[1] > -1e-9, f"no patient does worse in the federation, so no draw has a negative gain; your interval begins at {answer[1]:.3f}"
-try:
-    gain_of_joining(np.zeros(5, dtype=int), np.arange(5.0), np.arange(5.0), 10, 0)
-except ValueError:
-    pass
-else:
-    raise AssertionError("a hospital with one class only has no AUC: raise a ValueError")
-### BEGIN HIDDEN TESTS
-for wrong in ((np.array([0, 1, 1]), np.arange(3.0), np.arange(2.0)), (np.ones(4, dtype=int), np.arange(4.0), np.arange(4.0))):
-    try:
-        gain_of_joining(*wrong, 10, 0)
-    except ValueError:
-        continue
-    raise AssertionError("one class only, or scores of another length, must raise a ValueError")
-answer = [float(number) for number in gain_of_joining(np.array([0, 1, 1, 1]), np.array([0.5, 0.1, 0.6, 0.7]), np.array([0.5, 0.6, 0.7, 0.8]), 20, 2)]
-assert np.isfinite(answer).all() and answer[1] <= answer[0] + 1e-9 <= answer[2] + 1e-6, "four patients: the interval should still be finite, and hold the gain"
-### END HIDDEN TESTS
-
-# %% [markdown]
 # ### What a table of a federated study should hold
 #
 # - **Each hospital on its own test patients**, with its number of patients and an interval. A mean over hospitals hides the one that loses by joining, and it exists in most studies.
@@ -1656,138 +1657,6 @@ assert np.isfinite(answer).all() and answer[1] <= answer[0] + 1e-9 <= answer[2] 
 #   keeps its phases and gets low amplitudes that lie between its own and a foreign one's: $(1 - \lambda)\,|F| + \lambda\, |F'|$, with a random $\lambda$ between 0 and 1. The model sees styles of hospitals whose films it never gets. (The paper adds a meta-learning step and a loss at the borders of segmentations; we take the exchange of amplitudes alone.)
 #
 # Sharing amplitudes costs bytes, and some privacy: an amplitude belongs to a patient's film. Low amplitudes say little, and little is not nothing.
-#
-# We plant the scanners, so that we know what differs: gamma, gain, offset and a shading. Four hospitals A to D train; E is new. All test films are seen through all five scanners, so that the patients are the same and only the style differs.
-
-# %% tags=["demo"]
-UP, RIGHT = torch.meshgrid(torch.linspace(-1, 1, 28), torch.linspace(-1, 1, 28), indexing="ij")
-SCANNERS = {  # gamma, gain, offset, and the slope of a shading, down and to the right
-    "A": (1.0, 1.0, 0.0, 0.0, 0.0),
-    "B": (2.0, 0.8, 0.15, 0.4, 0.0),
-    "C": (0.6, 0.9, -0.1, 0.0, -0.3),
-    "D": (1.2, 0.4, 0.4, -0.2, 0.2),
-    "E": (0.7, 0.4, 0.0, -0.5, -0.4),
-}
-SEEN, UNSEEN = ["A", "B", "C", "D"], "E"
-
-
-def scan(x: torch.Tensor, scanner: str, seed: int, noise: float = 0.02) -> torch.Tensor:
-    """The same films (N, 1, 28, 28), from -1 to 1, as another scanner would have made them."""
-    gamma, gain, offset, down, right = SCANNERS[scanner]
-    grey = gain * ((x + 1) / 2).clamp(0, 1) ** gamma + offset
-    grain = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
-    return 2 * (grey * (1 + down * UP + right * RIGHT) + noise * grain) - 1
-
-
-def hospitals_of(seed: int) -> list[Site]:
-    """The training films dealt evenly to the four hospitals, child by child, each with its scanner."""
-    parts = deal(y_train.numpy(), child, 4, 1000.0, np.random.default_rng(seed))
-    return [(scan(x_train[part], scanner, 10 * seed + k), y_train[part]) for k, (part, scanner) in enumerate(zip(parts, SEEN, strict=True))]
-
-
-def bands_of(x: torch.Tensor) -> torch.Tensor:
-    """(N, 1, 28, 28) -> (N, 4, 7, 7): the strength of three bands, fine to coarse, and the local mean, in cells of 4 x 4 pixels. A fixed rule, and the same for all hospitals."""
-    pool = nn.functional.avg_pool2d
-    blurred = [x] + [pool(x, width, 1, width // 2, count_include_pad=False) for width in (3, 5, 9)]
-    return torch.cat([pool((fine - coarse).abs(), 4) for fine, coarse in zip(blurred, blurred[1:], strict=False)] + [pool(x, 4)], 1)
-
-
-tests = {scanner: (bands_of(scan(x_test, scanner, 900 + k)), y_test) for k, scanner in enumerate(SCANNERS)}
-choosing = {scanner: (bands_of(scan(x_val, scanner, 800 + k)), y_val) for k, scanner in enumerate(SEEN)}  # validation films; none of E
-
-# %% tags=["demo"]
-RADIUS = 1
-
-
-def low_amplitudes(x: torch.Tensor) -> torch.Tensor:
-    """What a hospital shares: (N, 1, 2r + 1, 2r + 1) amplitudes about the mean, no phases."""
-    middle = x.shape[-1] // 2
-    cut = slice(middle - RADIUS, middle + RADIUS + 1)
-    return torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1))[..., cut, cut].abs()
-
-
-def restyle(x: torch.Tensor, bank: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Each film's low amplitudes moved by a random share towards those of a random entry of the bank."""
-    chosen = bank[torch.randint(len(bank), (len(x),), generator=rng)]
-    own = low_amplitudes(x)
-    factor = 1 + torch.rand(len(x), 1, 1, 1, generator=rng) * (chosen / own.clamp(min=1e-6) - 1)
-    rim = (x.shape[-1] - 2 * RADIUS) // 2
-    whole = nn.functional.pad(factor, (rim, rim - 1, rim, rim - 1), value=1.0)
-    return torch.fft.ifft2(torch.fft.ifftshift(torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1)) * whole, dim=(-2, -1))).real
-
-# %% tags=["demo"]
-class BandNet(nn.Module):
-    """Norm, convolution, norm, a linear layer, on bands (N, 4, 7, 7) -> (N,) logits; learns in few rounds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm1, self.conv, self.norm2, self.head = nn.BatchNorm2d(4), nn.Conv2d(4, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12), nn.Linear(12 * 49, 1)
-
-    def forward(self, bands: torch.Tensor) -> torch.Tensor:
-        return self.head(torch.relu(self.norm2(self.conv(self.norm1(bands)))).flatten(1)).squeeze(1)
-
-
-def new_band_net(seed: int) -> BandNet:
-    torch.manual_seed(seed)
-    return BandNet()
-
-# %% tags=["demo"]
-NORMS = ("norm1", "norm2")
-
-
-def kept_at_home(net: nn.Module) -> torch.Tensor:
-    """(P,) bool over the packed entries: those of batch norm layers."""
-    return torch.cat([torch.full((value.numel(),), name.split(".")[0] in NORMS) for name, value in entries(net).items()])
-
-
-def federate_sites(sites: list[Site], rounds: int, steps: int, lr: float, seed: int, fedbn: bool = False, bank: torch.Tensor | None = None) -> list[torch.Tensor]:
-    """Federated training that may keep norms at home or restyle films; one packed model (P,) for each hospital."""
-    net, rng = new_band_net(seed), torch.Generator().manual_seed(seed)
-    home, held = kept_at_home(net), [pack(net)] * len(sites)
-    ready = [bands_of(x) for x, _ in sites]
-    for number in range(rounds):
-        sent = []
-        for k, (x, y) in enumerate(sites):
-            unpack(net, held[k])
-            shown = ready[k] if bank is None else bands_of(restyle(x, bank, rng))
-            train_local(net, shown, y, steps, lr, seed=10_000 * seed + 100 * number + k)
-            sent.append(pack(net))
-        common = weighted(sent, [len(x) for x, _ in sites])
-        held = [torch.where(home, own, common) if fedbn else common for own in sent]
-    return held
-
-
-def auc_at(vector: torch.Tensor, site: Site) -> float:
-    net = new_band_net(0)
-    unpack(net, vector)
-    return auc_of(net, *site)
-
-
-def adapted(vector: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """The model with batch norm statistics of the bands x of unlabelled films."""
-    net = new_band_net(0)
-    unpack(net, vector)
-    for layer in (net.norm1, net.norm2):
-        layer.reset_running_stats()
-        layer.momentum = None  # the mean over what it sees
-    net.train()
-    with torch.no_grad():
-        net(x)
-    return pack(net)
-
-# %% tags=["demo"]
-fig, axes = plt.subplots(2, 6, figsize=(9.5, 3.5), layout="constrained")
-for line, number in zip(axes, (0, 1), strict=True):
-    film = x_train[number : number + 1]
-    pictures = [(f"scanner {s}", scan(film, s, 0)) for s in SCANNERS]
-    pictures.append(("A's film,\nC's amplitudes", restyle(film, low_amplitudes(scan(film, "C", 0)), torch.Generator().manual_seed(4))))
-    for ax, (name, picture) in zip(line, pictures, strict=True):
-        ax.imshow(picture[0, 0], vmin=-1, vmax=1)
-        ax.set_title(name if number == 0 else "", fontsize=9)
-        ax.set_axis_off()
-show.figure(fig, alt="Two rows, one a chest film. From left: the film through scanners A to E, which differ in brightness, contrast and shading; last, the first film with low amplitudes on the way to those of scanner C: the anatomy stays, the look changes")
-bank_bytes = 4 * 40 * (2 * RADIUS + 1) ** 2
-print(f"a hospital shares {2 * RADIUS + 1} x {2 * RADIUS + 1} amplitudes of 40 films: {bank_bytes / 1000:.1f} kB, once; a model has {4 * len(pack(new_band_net(0))) / 1000:.1f} kB, each round and way")
 
 # %% [markdown]
 # ### Exercise 11.3a - the other hospital's look
@@ -1986,6 +1855,141 @@ for states, sizes in ((plain, [0, 0]), (plain, [3, -1]), ([], [])):
         continue
     raise AssertionError("no hospital, a negative size, or sizes that are all 0 must raise a ValueError")
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Planted scanners
+#
+# We plant the scanners, so that we know what differs: gamma, gain, offset and a shading. Four hospitals A to D train; E is new. All test films are seen through all five scanners, so that the patients are the same and only the style differs.
+
+# %% tags=["demo"]
+UP, RIGHT = torch.meshgrid(torch.linspace(-1, 1, 28), torch.linspace(-1, 1, 28), indexing="ij")
+SCANNERS = {  # gamma, gain, offset, and the slope of a shading, down and to the right
+    "A": (1.0, 1.0, 0.0, 0.0, 0.0),
+    "B": (2.0, 0.8, 0.15, 0.4, 0.0),
+    "C": (0.6, 0.9, -0.1, 0.0, -0.3),
+    "D": (1.2, 0.4, 0.4, -0.2, 0.2),
+    "E": (0.7, 0.4, 0.0, -0.5, -0.4),
+}
+SEEN, UNSEEN = ["A", "B", "C", "D"], "E"
+
+
+def scan(x: torch.Tensor, scanner: str, seed: int, noise: float = 0.02) -> torch.Tensor:
+    """The same films (N, 1, 28, 28), from -1 to 1, as another scanner would have made them."""
+    gamma, gain, offset, down, right = SCANNERS[scanner]
+    grey = gain * ((x + 1) / 2).clamp(0, 1) ** gamma + offset
+    grain = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    return 2 * (grey * (1 + down * UP + right * RIGHT) + noise * grain) - 1
+
+
+def hospitals_of(seed: int) -> list[Site]:
+    """The training films dealt evenly to the four hospitals, child by child, each with its scanner."""
+    parts = deal(y_train.numpy(), child, 4, 1000.0, np.random.default_rng(seed))
+    return [(scan(x_train[part], scanner, 10 * seed + k), y_train[part]) for k, (part, scanner) in enumerate(zip(parts, SEEN, strict=True))]
+
+
+def bands_of(x: torch.Tensor) -> torch.Tensor:
+    """(N, 1, 28, 28) -> (N, 4, 7, 7): the strength of three bands, fine to coarse, and the local mean, in cells of 4 x 4 pixels. A fixed rule, and the same for all hospitals."""
+    pool = nn.functional.avg_pool2d
+    blurred = [x] + [pool(x, width, 1, width // 2, count_include_pad=False) for width in (3, 5, 9)]
+    return torch.cat([pool((fine - coarse).abs(), 4) for fine, coarse in zip(blurred, blurred[1:], strict=False)] + [pool(x, 4)], 1)
+
+
+tests = {scanner: (bands_of(scan(x_test, scanner, 900 + k)), y_test) for k, scanner in enumerate(SCANNERS)}
+choosing = {scanner: (bands_of(scan(x_val, scanner, 800 + k)), y_val) for k, scanner in enumerate(SEEN)}  # validation films; none of E
+
+# %% tags=["demo"]
+RADIUS = 1
+
+
+def low_amplitudes(x: torch.Tensor) -> torch.Tensor:
+    """What a hospital shares: (N, 1, 2r + 1, 2r + 1) amplitudes about the mean, no phases."""
+    middle = x.shape[-1] // 2
+    cut = slice(middle - RADIUS, middle + RADIUS + 1)
+    return torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1))[..., cut, cut].abs()
+
+
+def restyle(x: torch.Tensor, bank: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Each film's low amplitudes moved by a random share towards those of a random entry of the bank."""
+    chosen = bank[torch.randint(len(bank), (len(x),), generator=rng)]
+    own = low_amplitudes(x)
+    factor = 1 + torch.rand(len(x), 1, 1, 1, generator=rng) * (chosen / own.clamp(min=1e-6) - 1)
+    rim = (x.shape[-1] - 2 * RADIUS) // 2
+    whole = nn.functional.pad(factor, (rim, rim - 1, rim, rim - 1), value=1.0)
+    return torch.fft.ifft2(torch.fft.ifftshift(torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1)) * whole, dim=(-2, -1))).real
+
+# %% tags=["demo"]
+class BandNet(nn.Module):
+    """Norm, convolution, norm, a linear layer, on bands (N, 4, 7, 7) -> (N,) logits; learns in few rounds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm1, self.conv, self.norm2, self.head = nn.BatchNorm2d(4), nn.Conv2d(4, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12), nn.Linear(12 * 49, 1)
+
+    def forward(self, bands: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.norm2(self.conv(self.norm1(bands)))).flatten(1)).squeeze(1)
+
+
+def new_band_net(seed: int) -> BandNet:
+    torch.manual_seed(seed)
+    return BandNet()
+
+# %% tags=["demo"]
+NORMS = ("norm1", "norm2")
+
+
+def kept_at_home(net: nn.Module) -> torch.Tensor:
+    """(P,) bool over the packed entries: those of batch norm layers."""
+    return torch.cat([torch.full((value.numel(),), name.split(".")[0] in NORMS) for name, value in entries(net).items()])
+
+
+def federate_sites(sites: list[Site], rounds: int, steps: int, lr: float, seed: int, fedbn: bool = False, bank: torch.Tensor | None = None) -> list[torch.Tensor]:
+    """Federated training that may keep norms at home or restyle films; one packed model (P,) for each hospital."""
+    net, rng = new_band_net(seed), torch.Generator().manual_seed(seed)
+    home, held = kept_at_home(net), [pack(net)] * len(sites)
+    ready = [bands_of(x) for x, _ in sites]
+    for number in range(rounds):
+        sent = []
+        for k, (x, y) in enumerate(sites):
+            unpack(net, held[k])
+            shown = ready[k] if bank is None else bands_of(restyle(x, bank, rng))
+            train_local(net, shown, y, steps, lr, seed=10_000 * seed + 100 * number + k)
+            sent.append(pack(net))
+        common = weighted(sent, [len(x) for x, _ in sites])
+        held = [torch.where(home, own, common) if fedbn else common for own in sent]
+    return held
+
+
+def auc_at(vector: torch.Tensor, site: Site) -> float:
+    net = new_band_net(0)
+    unpack(net, vector)
+    return auc_of(net, *site)
+
+
+def adapted(vector: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """The model with batch norm statistics of the bands x of unlabelled films."""
+    net = new_band_net(0)
+    unpack(net, vector)
+    for layer in (net.norm1, net.norm2):
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean over what it sees
+    net.train()
+    with torch.no_grad():
+        net(x)
+    return pack(net)
+
+# %% tags=["demo"]
+fig, axes = plt.subplots(2, 6, figsize=(9.5, 3.5), layout="constrained")
+for line, number in zip(axes, (0, 1), strict=True):
+    film = x_train[number : number + 1]
+    pictures = [(f"scanner {s}", scan(film, s, 0)) for s in SCANNERS]
+    pictures.append(("A's film,\nC's amplitudes", restyle(film, low_amplitudes(scan(film, "C", 0)), torch.Generator().manual_seed(4))))
+    for ax, (name, picture) in zip(line, pictures, strict=True):
+        ax.imshow(picture[0, 0], vmin=-1, vmax=1)
+        ax.set_title(name if number == 0 else "", fontsize=9)
+        ax.set_axis_off()
+show.figure(fig, alt="Two rows, one a chest film. From left: the film through scanners A to E, which differ in brightness, contrast and shading; last, the first film with low amplitudes on the way to those of scanner C: the anatomy stays, the look changes")
+bank_bytes = 4 * 40 * (2 * RADIUS + 1) ** 2
+print(f"a hospital shares {2 * RADIUS + 1} x {2 * RADIUS + 1} amplitudes of 40 films: {bank_bytes / 1000:.1f} kB, once; a model has {4 * len(pack(new_band_net(0))) / 1000:.1f} kB, each round and way")
 
 # %% [markdown]
 # ### Four ways to a model
