@@ -590,6 +590,9 @@ for sites in (1, 3, 5):
         expected_value = sum(n * one[name] for n, one in zip(people, sent, strict=True)) / sum(people)
         got = torch.as_tensor(answer[name])
         assert got.shape == expected_value.shape and torch.allclose(got.float(), expected_value, atol=1e-4), f"the mean of {sites} hospitals is off"
+    before = [{name: v.clone() for name, v in one.items()} for one in sent]
+    average_states(sent, list(people))
+    assert all(torch.equal(one[name], was[name]) for one, was in zip(sent, before, strict=True) for name in was), "a hospital's state was changed: build the mean in new tensors"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "fedavg-buffers", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -735,6 +738,7 @@ assert torn == 0, f"{torn} of 60 patients have images at more than one hospital:
 named = np.array([f"P{p:03d}" for p in toy_patients])  # names are text, and images of one patient may differ in label
 mixed = np.where(rng.random(180) < 0.3, 1, 0)
 split = [np.asarray(one) for one in dirichlet_split(mixed, named, 4, 0.3, 4)]
+assert all(np.issubdtype(one.dtype, np.integer) for one in split), "indices are whole numbers, those of an empty hospital too: np.array([]) holds floats, so say dtype=int"
 assert sorted(np.concatenate(split).tolist()) == list(range(180)), "with names as text images are lost or doubled: each image must lie at exactly one hospital"
 homes = [set(named[one].tolist()) for one in split]
 assert all(sum(p in home for home in homes) == 1 for p in set(named.tolist())), "a patient whose images differ in label lies at two hospitals: a patient's class is the highest of their labels"
@@ -754,6 +758,14 @@ for seed in range(8):
 assert np.mean(apart) > 0.1, "with alpha = 0.05 all your hospitals have about the same mix of classes: draw the shares anew for each class"
 ### BEGIN HIDDEN TESTS
 assert np.mean(apart) > 0.25, "with alpha = 0.05 most images should lie at hospitals that see nearly one class only"
+toy_patients, toy_labels, split_classes = np.repeat(np.arange(60), 2), np.zeros(120, dtype=int), 0
+toy_labels[np.r_[0:30] * 2 + np.arange(30) % 2] = 1  # half of the patients have a 0 and a 1, in either order; the others two zeros
+for seed in range(20):  # with a tiny alpha nearly a whole class lies at one of 20 hospitals, and two classes seldom at the same one
+    split = [np.asarray(one, dtype=int) for one in dirichlet_split(toy_labels.copy(), toy_patients.copy(), 20, 0.002, seed)]
+    sick = np.array([len({p for p in toy_patients[one].tolist() if p < 30}) for one in split])
+    well = np.array([len({p for p in toy_patients[one].tolist() if p >= 30}) for one in split])
+    split_classes += np.abs(sick - well).sum() / 60
+assert split_classes / 20 > 0.6, "a patient with a 0 and a 1 was not dealt as a 1: a patient's class is the highest of their labels, not the first and not the lowest"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "dirichlet-spread", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -839,12 +851,12 @@ for wrong_out, wrong_back in (([3], [4]), ([3, 3], [3])):
 ### BEGIN HIDDEN TESTS
 assert bytes_sent(toy_state, [5] * 30, [0] * 30, []) == 15000, "when nobody returns, the downloads still cost"
 assert bytes_sent(toy_state, [], [], []) == 0, "no round costs nothing"
-try:
-    bytes_sent(toy_state, [3], [-1], [])
-except ValueError:
-    pass
-else:
-    raise AssertionError("a negative number of hospitals must raise a ValueError")
+for wrong_out, wrong_back in (([3], [-1]), ([3, 4], [4, 2])):
+    try:
+        bytes_sent(toy_state, wrong_out, wrong_back, [])
+    except ValueError:
+        continue
+    raise AssertionError("a negative number of hospitals, or in ONE round more returns than invitations, must raise a ValueError: look at each round, not at the totals")
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "traffic-stays", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
@@ -901,6 +913,7 @@ def proximal_step(weights: list[torch.Tensor], gradients: list[torch.Tensor], st
 # mu = 0 is plain gradient descent; and where the hospital has not moved yet, the term pulls nowhere
 toy_w, toy_g, toy_s = [torch.tensor([1.0, 2.0]), torch.tensor([[3.0]])], [torch.tensor([0.5, -1.0]), torch.tensor([[2.0]])], [torch.zeros(2), torch.ones(1, 1)]
 plain = [torch.as_tensor(w) for w in proximal_step(toy_w, toy_g, toy_s, 0.0, 0.1)]
+assert toy_w[0].tolist() == [1.0, 2.0] and toy_s[0].tolist() == [0.0, 0.0], "you changed the tensors that you were given: make new ones, `w - ...` and not `w -= ...`"
 assert [tuple(w.shape) for w in plain] == [(2,), (1, 1)], f"weights keep their shapes, (2,) and (1, 1), not {[tuple(w.shape) for w in plain]}"
 assert torch.allclose(plain[0], torch.tensor([0.95, 2.1]), atol=1e-6), f"with mu = 0 this is plain gradient descent: [1 - 0.1 x 0.5, 2 + 0.1 x 1] = [0.95, 2.1], not {plain[0].tolist()}"
 unmoved = [torch.as_tensor(w) for w in proximal_step(toy_w, toy_g, toy_w, 5.0, 0.1)]
@@ -2373,6 +2386,10 @@ for seed in range(5):
     with np.errstate(all="ignore"):
         out = np.asarray(image_from_gradient(noisy, delta.copy()), dtype=float)
     assert np.allclose(out, x, atol=1e-3), "a unit with a gradient of nearly 0 spoils the image by rounding errors: prefer the unit with the largest"
+x, delta = np.array([0.2, 0.0, 0.9, 0.5]), np.array([0.0, -0.3, -0.1])
+with np.errstate(all="ignore"):
+    out = np.asarray(image_from_gradient(np.outer(delta, x), delta.copy()), dtype=float)
+assert np.allclose(out, x), "when no gradient of b is positive, the largest is that of a unit that is off: compare sizes, np.abs(grad_b)"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "gradient-leak-none", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
