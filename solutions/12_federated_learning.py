@@ -24,7 +24,7 @@
 # |---|---|---|---|---|
 # | `pneumoniamnist`: 5856 chest films of children, pneumonia or normal, 28 pixels | MedMNIST v2, from Kermany et al. 2018 | CC BY 4.0 | one hospital, ages 1-5; published without names | the official split. The hospitals of this lecture are **made** from its training part: one real hospital is dealt to several. Children are not named, so several films of one child may lie at two of them; the stand-in names its children, and keeps them together |
 # | `heart_disease` (11.2): 920 patients sent for coronary angiography | UCI Heart Disease (Janosi and others, 1988) | CC BY 4.0 | four **real** hospitals: Cleveland, Budapest, Zurich with Basel, Long Beach; collected before 1988, consent not documented | five folds inside each hospital; and each hospital left out once |
-# | emergency patients with film, vital signs and laboratory (11.2) | this course, simulated: nobody publishes films with laboratory values from many hospitals | this course | no person is in it | by simulated patient; the truth is planted |
+# | emergency patients with film, vital signs and laboratory (11.2) | this course, simulated: we know of no free set of films with laboratory values from many hospitals | this course | no person is in it | by simulated patient; the truth is planted |
 #
 # - In the profile `ci` simulated stand-ins take the place of the first two, and say so.
 
@@ -71,13 +71,13 @@ device = run.device
 #
 # $$w_k^{t+1} = \text{some steps of gradient descent on } \mathcal L_k \text{, from } w^t \qquad\qquad w^{t+1} = \sum_{k=1}^{K} \frac{n_k}{\sum_j n_j}\, w_k^{t+1}$$
 #
-# With *one* step of plain gradient descent on all of a hospital's patients this is exactly gradient descent on everybody's patients together, since the gradient of a sum is the sum of the gradients. With more steps, hospitals walk towards their own minima before they meet (*client drift*). So steps save rounds, and rounds cost bytes; drift is the price.
+# With *one* step of plain gradient descent on all of a hospital's patients this is exactly gradient descent on everybody's patients together, since the gradient of a sum is the sum of the gradients (in a network with batch norm only nearly: each hospital normalises by its own batch). With more steps, hospitals walk towards their own minima before they meet (*client drift*). So steps save rounds, and rounds cost bytes; drift is the price.
 #
 # Two settings go by the same name. **Cross-device**: a million telephones, few of them awake. **Cross-silo**: two to a hundred hospitals that are nearly always there, with contracts. Medicine is the second. Brain tumour segmentation over ten institutions came close to what pooling their data would have reached (Sheller and others, 2020); Rieke and others (2020) describe what hospitals need for it.
 #
 # ### Hospitals from one data set
 #
-# To study what differences between hospitals do, we make hospitals whose differences we know. Hsu and others (2019) deal a public data set by a **Dirichlet distribution**: for each class, shares over the hospitals are drawn, and the class is dealt in these shares. With a large $\alpha$ all hospitals are alike (*IID*, independent and identically distributed). With $\alpha = 0.1$ one
+# To study what differences between hospitals do, we make hospitals whose differences we know. The usual way is to deal a public data set by a **Dirichlet distribution** (Yurochkin and others, 2019; in another form Hsu and others, 2019): for each class, shares over the hospitals are drawn, and the class is dealt in these shares. With a large $\alpha$ all hospitals are alike (*IID*, independent and identically distributed). With $\alpha = 0.1$ one
 # hospital has the children's ward with pneumonia, the next one only normal films. Both differ in size, too.
 #
 # **Predict before you run.** Five hospitals, $\alpha = 0.3$. How large is the share of pneumonia at each? What would a network learn at a hospital with pneumonia only, and what AUC would it have elsewhere?
@@ -262,10 +262,10 @@ def auc_interval(scores: np.ndarray, labels: np.ndarray, draws: int = 1000) -> t
 #
 # - **Brightness**: the mean of the film, no learning. Its direction comes from the training films.
 # - **Local**: each hospital alone, with as many steps as it does in the federation. In the table stand the mean of the five models, and the worst.
-# - **Central**: all films in one place, with as many steps as all hospitals together. That is what the law forbids, and what we compare with.
+# - **Central**: all films in one place, with as many steps as all hospitals together. That is what often may not be done, and what we compare with.
 # - **Federated**: FedAvg over the five.
 #
-# They are tested on the official test films, and once more at an **unseen hospital**: the same films with a darker and softer characteristic curve and with noise, as another machine would make them. All is repeated with other hospitals and other starting weights; the interval is over these repeats, with Student's $t$.
+# They are tested on the official test films, and once more at an **unseen hospital**: the same films with a darker and softer characteristic curve and with noise, as another machine would make them. All is repeated with other hospitals and other starting weights; the interval is over these repeats, with Student's $t$ (the test films stay the same, so their chance is not in it).
 #
 # **Predict before you run.** Where will the federated model stand between local and central? Which of the four suffers most at the unseen hospital?
 
@@ -349,9 +349,9 @@ film_table
 # %% [markdown]
 # Three things to read, of which the first two should hold in your table as in ours:
 #
-# - **The worst local model is about as good as chance or worse.** A hospital that sees nearly one class only learns that the answer is "yes", and little about what tells the two apart. What is left of its ranking is chance, and chance can point the wrong way.
-# - **The federation knows more than its members do alone**, though most of them see nearly one class only. It stays behind the central model, which has the same work but no drift; on the stand-in, whose films are harder, by more. Part of that is rounds: at the end it is still learning (next figure).
-# - **The unseen hospital** costs the learned models something, on the stand-in more than on real films. A federation doesn't help against a machine that none of its members owns. These five share one machine; section 11.3 has members with different ones.
+# - **The worst local model is about as good as chance or worse.** A hospital that sees nearly one class only learns that the answer is "yes", and little about what tells the two apart. What is left of its ranking is chance, and chance can point the wrong way. (It is also picked after the test, as the lowest of five.)
+# - **The federation knows more than its members do alone**, though several of them see nearly one class only. On average it stays behind the central model, which has the same work but no drift; on the stand-in, whose films are harder, by more. With so few repeats the interval of that difference holds 0 in both of our runs. Part of that is rounds: at the end it is still learning (next figure).
+# - **The unseen hospital** costs the federated and the central model something, on the stand-in more than on real films. A federation doesn't help against a machine that none of its members owns. These five share one machine; section 11.3 has members with different ones.
 #
 # ### Rounds and bytes
 #
@@ -387,7 +387,7 @@ pd.DataFrame(budget, columns=["alpha", "steps a round", "rounds", "MB in all", "
 #
 # Look also at equal bytes, straight up from one point of the axis. There the many-step lines have done more *work*. With alike hospitals that pays at once; with unequal ones it depends, and a line that is behind early may be ahead at the end. Each line is one run: small differences are luck.
 #
-# A small network makes small messages. ResNet-50 has 25.6 million weights: 102 MB a message, 1 GB a round for five hospitals. 100 rounds are 100 GB, much more than the films (2400 films of 28 x 28 bytes are 1.9 MB; in clinical resolution a few GB). That weights are *less* than data is not why one federates.
+# A small network makes small messages. ResNet-50 has 25.6 million weights: 102 MB a message, 1 GB a round for five hospitals. 100 rounds are 100 GB, more than the films (2400 films of 28 x 28 bytes are 1.9 MB; as a hospital stores them, at 10 MB each, 24 GB). That weights are *less* than data is not why one federates.
 #
 # ### Unequal hospitals and stragglers: FedProx
 #
@@ -432,8 +432,7 @@ fig, ax = plt.subplots(figsize=(7.5, 2.6), layout="constrained")
 for line, name in enumerate(plans):
     ax.plot(hard_auc[name], [line] * len(hard_auc), "s" if "FedProx" in name else "o", color=show.PALETTE[2 if "FedProx" in name else 1])
     ax.plot(hard_auc[name].mean(), line, "|", color="black", markersize=16)
-ax.set(yticks=range(len(plans)), yticklabels=list(plans), xlabel="test AUC; bars are means over repeats", title=f"alpha = {HARD}, {HARD_ROUNDS} rounds of {HARD_STEPS} steps, mu = {MU:g}")
-ax.invert_yaxis()
+ax.set(yticks=range(len(plans)), yticklabels=list(plans), xlabel="test AUC; bars are means over repeats", title=f"alpha = {HARD}, {HARD_ROUNDS} rounds of {HARD_STEPS} steps, mu = {MU:g}", ylim=(len(plans) - 0.5, -0.5))
 show.figure(fig, alt="Test AUC of five plans, a point a repeat and a bar for the mean: FedAvg and FedProx with all hospitals in time, with two dropped, and with their partial work")
 assert hard_auc["FedProx, all in time"].mean() > 0.56, "held on a leash, the federation should learn"
 paired = hard_auc.sub(hard_auc["FedAvg, all in time"], axis=0)
@@ -445,6 +444,8 @@ pd.DataFrame({"mean AUC": hard_auc.mean(), "against FedAvg, all in time": paired
 # - Does the leash help on average, or in the bad repeat only? (The second is what the paper hopes for: where FedAvg works, there is little to hold.)
 # - Do two steps of the slow hospitals do as much as all of their steps? Fewer steps are a leash, too.
 # - What does it cost to drop them? It depends on who is slow. If the two are the only ones with normal films, it costs a class.
+#
+# In our runs FedProx and FedAvg differ little beside the scatter of the repeats: with so few steps from the common model the leash, at the $\mu$ that validation chose, is hardly felt. No gain of it is shown here.
 #
 # A few repeats decide none of this finally: where a difference changes its sign from repeat to repeat, no plan is better.
 #
@@ -1274,11 +1275,11 @@ calibration["predicted - observed"] = calibration.iloc[:, 1] - calibration.iloc[
 calibration.round(0).astype(int)
 
 # %% [markdown]
-# In Switzerland the unseen model predicts far too little risk and in Budapest too much, with AUCs that look fine. Its intercept carries the prevalence of the hospitals that it was trained on (third column). Before it is used, a hospital needs to refit the intercept on some of its own patients: one number, a hundred patients.
+# In Switzerland the unseen model predicts far too little risk and in Budapest too much, and no AUC shows it. Its intercept carries the prevalence of the hospitals that it was trained on (third column). Before it is used, a hospital needs at least to refit the intercept on some of its own patients: one number, a hundred patients.
 #
 # ### Images and values together: a simulated EXAM
 #
-# Nobody publishes chest films with vital signs, laboratory values and outcomes from many hospitals. So here are simulated patients, and we say so: nothing below is a finding about COVID-19. Each patient has two hidden numbers. The **spread** $s$ is the part of the lung that is opaque; the film shows it, the table hardly. The **reserve** $r$ is everything else that makes a
+# We know of no set of chest films with vital signs, laboratory values and outcomes from many hospitals that you could simply download. So here are simulated patients, and we say so: nothing below is a finding about COVID-19. Each patient has two hidden numbers. The **spread** $s$ is the part of the lung that is opaque; the film shows it, the table hardly. The **reserve** $r$ is everything else that makes a
 # patient stable; it shows in oxygen saturation, breathing rate and laboratory values, not in the film. Oxygen beyond nasal prongs is needed with a probability that depends on both:
 #
 # $$P(\text{oxygen}) = \sigma\!\left(b_k + 6\,(s - 0.35) - 1.4\, r\right)$$
@@ -1333,7 +1334,7 @@ for k in range(7):
         axes[line, k].set_axis_off()
     axes[0, k].set_title(f"hospital {k + 1}" if k < 6 else "unseen", fontsize=9)
     axes[0, k].annotate(f"{needs.mean():.0%} need oxygen", (0.5, -0.08), xycoords="axes fraction", ha="center", va="top", fontsize=8)
-show.figure(fig, alt="Simulated chest films of seven hospitals, above a patient who needs no oxygen, below one who does; hospitals differ in brightness and noise, the sick have cloudy lungs")
+show.figure(fig, alt="Simulated chest films of seven hospitals, above a patient who needs no oxygen, below one who does; hospitals differ in brightness and noise, and the lungs of those who need oxygen are mostly cloudier")
 print("features:", ", ".join(VALUES))
 
 # %% tags=["demo"]
@@ -1430,14 +1431,14 @@ for number, name in enumerate(("local, both", "federated, film", "federated, val
 ax.set(xscale="log", xticks=by_size.index, xticklabels=by_size.index, xlabel="training patients of the hospital (logarithmic)", ylabel="AUC on its own test patients")
 ax.minorticks_off()
 ax.legend(fontsize=8, ncols=2)
-show.figure(fig, alt="AUC at six hospitals against their number of training patients, five lines: film alone and values alone lie below both together; local, federated and central models of both lie close")
+show.figure(fig, alt="AUC at six hospitals against their number of training patients, five lines: film alone and values alone lie mostly below both together; the federated and the central model of both lie close, the local one mostly a little lower")
 assert exam_auc["federated, both", "own"][0] > max(exam_auc["federated, film", "own"][0], exam_auc["federated, values", "own"][0]) > 0.6, "both kinds of data should be worth more than one"
 exam_table = pd.DataFrame({"six hospitals, mean AUC": {n: "{:.3f} [{:.3f}, {:.3f}]".format(*exam_auc[n, "own"]) for n in ORDER},
                            "unseen hospital": {n: "{:.3f} [{:.3f}, {:.3f}]".format(*exam_auc[n, "unseen"]) if n != "local, both" else f"{np.mean(travel):.3f} (mean of six; {min(travel):.3f} to {max(travel):.3f})" for n in ORDER}})
 exam_table
 
 # %% [markdown]
-# One kind of data hasn't the information: compare film, values and both. One hospital hasn't the patients: compare local and federated. Whether central is better than federated, the intervals must tell. And what is missing to the ceiling? The ceiling knows the two hidden numbers; the network estimates them from 28 x 28 noisy pixels and six values, with the patients that there are.
+# One kind of data hasn't the information: compare film, values and both. One hospital hasn't the patients: compare local and federated (in `laptop`, where each has twice as many, the difference at home is small). For the hospital of 50 patients, or 100 in `laptop`, read the left end of the figure. Whether central is better than federated, the intervals must tell. And what is missing to the ceiling? The ceiling knows the two hidden numbers; the network estimates them from 28 x 28 noisy pixels and six values, with the patients that there are.
 #
 # At the unseen hospital look at the spread of the six local models, best to worst: which of them you buy is luck. In EXAM, too, the gain in generalisability was larger than the gain at home. Read the figure with care: with so few test patients a point has an interval of several hundredths to each side, so the order of two lines at one hospital says little, and a small hospital can look good because its own
 # test patients happen to be easy for every model.
@@ -2064,9 +2065,9 @@ for place, (ax, title) in enumerate(zip(axes, ("at the four hospitals", "at the 
     ax.axvline(0.5, color="0.4", linestyle=":")
     ax.set(title=title, xlabel="test AUC")
 axes[1].axvline(np.mean(could_be), color=show.PALETTE[2], linestyle="--")
-axes[1].annotate("if all had E's scanner ", (np.mean(could_be), -0.32), ha="right", va="center", fontsize=8)
+axes[1].annotate("if all had E's scanner ", (np.mean(could_be), -0.75), ha="right", va="center", fontsize=8)
 axes[0].set_yticks(range(len(style)), list(style))
-axes[0].set_ylim(len(style) - 0.5, -0.5)
+axes[0].set_ylim(len(style) - 0.5, -1.0)
 show.figure(fig, alt="Two panels with a line for each method: grey dots are seeds, the bar is their mean. Left the AUC at the four hospitals, right at the unseen one; a dotted line marks 0.5, a dashed one the AUC of a federation that has the unseen hospital's scanner")
 gain = {name: {place: over_repeats(np.array(values)[:, p] - np.array(style["FedAvg"])[:, p]) for p, place in enumerate(("four", "E"))} for name, values in style.items()}
 for name in style:
@@ -2078,7 +2079,7 @@ assert np.mean(style["FedAvg"], axis=0)[0] > 0.55, "the federation should learn 
 # %% [markdown]
 # The intervals are over seeds (the deal of films, the starting weights, the noise), paired: each method less FedAvg with the same seed. With few seeds they are wide. Read them before the means.
 #
-# - FedBN is made for members. What it does at a hospital that is not one is luck: there is no right choice of norm layers for a newcomer without films.
+# - FedBN is made for members. At the four hospitals its gain over FedAvg is small in our runs: on the real films just told from 0, on the stand-in not. What it does at a hospital that is not one is luck: there is no right choice of norm layers for a newcomer without films.
 # - Amplitude sharing is made for newcomers. It can help where the new style lies between or near the styles in the bank, and can't help against what no member has: a new projection, another age group.
 # - Look at the size of what can be won at E, the distance to the dashed line, before you judge a method by it. If at E neither FedBN nor amplitude sharing gains anything that can be told from 0, as in our runs, then neither is shown to help *there*. Why, this study doesn't say: low amplitudes hold opacities as well as style, and a norm layer at the entrance may take up a scanner already, but neither was tested. Both papers
 #   report clear gains on larger networks and real scanners. A method that won elsewhere is a candidate here, not an answer.
@@ -2297,6 +2298,8 @@ for setting, rows in (("one scanner", bought[: len(bought) // 2]), ("four scanne
 assert np.mean(few["one scanner", methods[2]]) > 0.55, "with all labels the federation should learn"
 
 # %% [markdown]
+# The models differ in one thing more than in the films that they see: inside the federation all films, A's too, carry a little noise in training. A small gain could be the noise's.
+#
 # Three numbers belong together: the gain with its interval, how many films the model was sure of, and how many of those pseudo-labels were right (which only we know, as we hid the labels). A sureness of 90 % is the network's word; it is trained to be sure of its own pseudo-labels, so it may become surer than it is right. Compare the share that is right with the threshold, and with always saying pneumonia. If the gain's interval holds 0,
 # then the unlabelled hospitals gave nothing that can be told from luck, and the honest report says so. More labelled films are the other way to spend the effort: the third line is what they would buy.
 #
@@ -2311,13 +2314,13 @@ assert np.mean(few["one scanner", methods[2]]) > 0.55, "with all labels the fede
 #
 # | Who is not trusted | What may happen | Defence | What it does not do |
 # |---|---|---|---|
-# | the server | reads films out of gradients | clip each film's gradient and add noise (differential privacy) | keeps all of the accuracy |
+# | the server | reads films out of gradients | clip each film's gradient and add noise (differential privacy) | keep all of the accuracy |
 # | the server | reads one hospital's update | secure aggregation: masks that cancel in the sum | hide what the sum tells |
 # | a hospital | sends poison | a robust rule in place of the mean | work with secure aggregation, which hides the outlier |
 #
 # ### A gradient holds the film
 #
-# A gradient is a sum of products of *what came in* and *what was wrong*. In a first layer, what came in is the film. If that layer is linear with a bias, then one line of algebra gives the film back (exercise 11.5a). Zhu, Liu and Han (NeurIPS 2019) showed that it works for other smooth networks as well: start from a grey film, compute *its* gradient, and
+# A gradient is a sum of products of *what came in* and *what was wrong*. In a first layer, what came in is the film. If that layer is linear with a bias, then one line of algebra gives the film back (exercise 11.5a). Zhu, Liu and Han (NeurIPS 2019) showed that it works for other smooth networks as well: start from some film (theirs was noise, ours is grey), compute *its* gradient, and
 # change the film until its gradient is the one that the hospital sent. Geiping and others (NeurIPS 2020) matched the direction of the gradient alone, and did it for deeper networks.
 
 # %% [markdown]
@@ -2510,7 +2513,7 @@ assert np.mean(theft["dense", 1.0]) > 1, "clipped and with noise, the attack sho
 # %% [markdown]
 # - Clipping alone hides nothing: the film is in the direction of the gradient, and a clip changes its length.
 # - The dense layer gives a single film away, digit for digit. The mean over a batch is a mixture, from which this simple attack gets less. Don't rely on it: a server that may choose the weights can make units that answer to one film each (Fowl and others, ICLR 2022).
-# - With noise in proportion to the clip, both attacks fail. What an attack *that we tried* can't do is no proof. Differential privacy is one: it bounds what any attack can do.
+# - With enough noise both attacks fail. Read from the figure how much each film needs: the same noise hides one film and leaves another one readable, since it is measured by the clip, not by the film's own gradient. What an attack *that we tried* can't do is no proof. Differential privacy is one: it bounds what any attack can do.
 #
 # ### Differential privacy, film by film
 #
@@ -2818,7 +2821,7 @@ privacy = {sigma: np.array([train_private(seed, sigma) for seed in dp_seeds]) fo
 spent = {sigma: epsilon_of(sigma, privacy[sigma][0, 1]) for sigma in SIGMAS}
 
 # %% tags=["demo"]
-brightness_auc = float(max(a := roc_auc_score(y_test, x_test.mean((1, 2, 3))), 1 - a))
+brightness_auc = bright["test films"]  # of section 11.1; its direction comes from the training films
 with_noise = [sigma for sigma in SIGMAS if sigma]
 points = np.array([over_repeats(privacy[sigma][:, 0]) for sigma in with_noise])
 fig, ax = plt.subplots(figsize=(6.8, 3.6), layout="constrained")
@@ -2835,14 +2838,15 @@ print(f"mean brightness: AUC {brightness_auc:.3f}; {private_rounds} rounds, each
 assert privacy[None][:, 0].mean() > 0.65, "without clip and noise the regression should learn"
 
 
-def still_stolen(noise_multiplier: float) -> float:
-    """Mean error of the films that the attack on the dense network recovers at this noise; 1 is the mean film."""
-    found = [solve_dense(defended(gradient_of(dense, film[None], label[None]), CLIP, noise_multiplier, SEED)).clamp(-1, 1) for film, label in zip(victims, victim_y, strict=True)]
+def still_stolen(noise_multiplier: float | None) -> float:
+    """Mean error of the films that the attack on the dense network recovers at this noise, or without clip and noise (None); 1 is the mean film."""
+    sent = [gradient_of(dense, film[None], label[None]) for film, label in zip(victims, victim_y, strict=True)]
+    found = [solve_dense(g if noise_multiplier is None else defended(g, CLIP, noise_multiplier, SEED)).clamp(-1, 1) for g in sent]
     return float(np.mean([error_of(image, film) for image, film in zip(found, victims, strict=True)]))
 
 
 costs = {sigma: "{:.3f} [{:.3f}, {:.3f}]".format(*over_repeats(privacy[sigma][:, 0])) for sigma in (None, *SIGMAS)}
-saves = {sigma: 0.0 if sigma is None else still_stolen(sigma) for sigma in (None, *SIGMAS)}
+saves = {sigma: still_stolen(sigma) for sigma in (None, *SIGMAS)}
 pd.DataFrame({
     "epsilon": {"no clip, no noise": "none", **{f"clip {private_clip:g}, sigma {sigma:g}": f"{spent[sigma]:.3g}" for sigma in SIGMAS}},
     "costs: test AUC": dict(zip(("no clip, no noise", *(f"clip {private_clip:g}, sigma {sigma:g}" for sigma in SIGMAS)), costs.values(), strict=True)),
@@ -2851,14 +2855,14 @@ pd.DataFrame({
 
 # %% [markdown]
 # Read the table from top to bottom, the curve from right to left. The clip alone costs next to nothing here. Noise costs little at first, and then the AUC falls: an interval that grows tells that it depends more and more on the draw.
-# What does it save? The attack of the last section fails long before $\varepsilon$ is small: it needs the single film's gradient nearly free of noise. But that is one attack; $\varepsilon$ speaks of all, also of those that only ask whether a child was in the training (membership inference). The hospitals' noises add up: four hospitals that trust nobody bring twice the noise (in standard deviation) of a trusted server that would add it once. With more films the same $\sigma$ is a smaller part of the sum. That is why
+# What does it save? The last column is the attack of the last section on the dense network, a single film at a time, at the same $\sigma$. It fails long before $\varepsilon$ is small: it needs the single film's gradient nearly free of noise. But that is one attack; $\varepsilon$ speaks of all, also of those that only ask whether a child was in the training (membership inference). The hospitals' noises add up: four hospitals that trust nobody bring twice the noise (in standard deviation) of a trusted server that would add it once. With more films the same $\sigma$ is a smaller part of the sum. That is why
 # privacy is cheap for large federations and dear for small ones.
 #
-# How small must $\varepsilon$ be? $e^{\varepsilon}$ bounds how much more likely any outcome becomes by one film: $\varepsilon = 1$ is a factor of 2.7, $\varepsilon = 8$ one of 3000. Attacks do worse than the bound. There is no value that a law names. Publish $\varepsilon$, $\delta$, the unit (film or person), and $\sigma$, $C$, the sampling rate and the rounds, so that others can compute it.
+# How small must $\varepsilon$ be? $e^{\varepsilon}$ bounds how much more likely any outcome becomes by one film: $\varepsilon = 1$ is a factor of 2.7, $\varepsilon = 8$ one of 3000. Attacks do worse than the bound. There is no value that a law names, as far as we know. And $\delta$ has to be well below one over the number of films; ours, 0.001, is below it for each hospital, but not by much. Large data sets take $10^{-5}$ or less. Publish $\varepsilon$, $\delta$, the unit (film or person), and $\sigma$, $C$, the sampling rate and the rounds, so that others can compute it.
 #
 # **Checkpoint.** A vendor reports $\varepsilon = 2$ and tells you that the clip was tuned on the hospital's own patients, in 30 trainings, of which the best is delivered. Is $\varepsilon$ still 2?
 #
-# <details><summary>Answer</summary>No. All 30 trainings looked at the patients, and choosing the best tells something of all of them. Unless the choice was made on public data or accounted for, the privacy spent is that of the 30 together, far more than 2.</details>
+# <details><summary>Answer</summary>No. All 30 trainings looked at the patients, and choosing the best tells something of all of them. Unless the choice was made on public data or accounted for, what can be promised is the privacy of the 30 together, far more than 2.</details>
 #
 # ### Secure aggregation
 #
@@ -3010,6 +3014,7 @@ mended = decode(on_the_wire[:2].sum(0) - (bc - ca))  # the others tell the serve
 fig, axes = plt.subplots(1, 3, figsize=(10.5, 3.0), layout="constrained")
 axes[0].hist(decode(on_the_wire[0]), bins=30, color=show.PALETTE[1])
 axes[0].set_title("what A sends: uniform", fontsize=9)
+axes[0].set(xlabel="decoded value", ylabel="entries of the message")
 for ax, values, title in ((axes[1], sum_of_all, "the sum of all three"), (axes[2], sum_without_c, "C drops out: A + B")):
     ax.plot(wanted if ax is axes[1] else sum(honest_updates[:2]), values, ".", color=show.PALETTE[0], markersize=3)
     ax.set_title(title, fontsize=9)
@@ -3023,6 +3028,8 @@ assert np.abs(sum_of_all - wanted).max() < 4 * STEP and abs(seen_alone) < 0.1
 # %% [markdown]
 # If one hospital drops out, the masks that it shared with the others stay in the sum, and the sum is noise. Our mending is the simple one: the others tell the server which masks they shared with C. That is safe only if C's message never arrives. If it comes late, the server can now unmask it. The real protocol therefore adds to each message a second mask of the hospital's own, and splits all secrets
 # among the hospitals, so that a threshold of them can restore, for each hospital, *either* the pair masks (if it dropped out) *or* its own mask (if it did not), never both. It hides one hospital among many; it does not hide what all have in common, nor what the final model tells. So it comes *with* noise, not instead of it.
+#
+# Two details of our few lines would be wrong in a clinic. `default_rng` is no cryptographic generator: its numbers can be predicted from earlier ones. And a seed serves one round only; with the same mask in two rounds, the difference of two messages shows the difference of two updates.
 #
 # ### A hospital that lies
 #
@@ -3277,7 +3284,7 @@ pd.DataFrame({rule: {attack: f"{np.mean(poisoned[attack, rule]):.3f} +- {np.std(
 # - **Privacy, robustness, fairness and accuracy pull apart.** Noise and clips cost the small hospital and the rare class most. Report each hospital, not the mean alone.
 # - **Who is the unit?** A film, a person, a hospital: each needs its own clip and its own $\varepsilon$.
 # - **What does a federation gain?** Kairouz and others (Foundations and Trends in Machine Learning, 2021) list what is open, from stragglers to incentives. In medicine: how to find out, without seeing data, that labels at one hospital mean something else.
-# - **Law and trust.** A model that holds a film is personal data. Unlearning a patient who withdraws consent is open for all but the simplest models.
+# - **Law and trust.** A model from which a film can be read may itself count as personal data. Unlearning a patient who withdraws consent is open for all but the simplest models.
 #
 # **Checkpoint.** Your federation has secure aggregation. One night the shared model's AUC falls to 0.4. You suspect a member. What can the server see, and what would you have had to build in?
 #
@@ -3358,6 +3365,7 @@ results.table(LECTURE, run.profile)
 #
 # Federated learning
 # - McMahan, Moore, Ramage, Hampson, Agüera y Arcas. Communication-efficient learning of deep networks from decentralized data. AISTATS 2017.
+# - Yurochkin, Agarwal, Ghosh, Greenewald, Hoang, Khazaeni. Bayesian nonparametric federated learning of neural networks. ICML 2019.
 # - Hsu, Qi, Brown. Measuring the effects of non-identical data distribution for federated visual classification. arXiv 1909.06335, 2019.
 # - Li, Sahu, Zaheer, Sanjabi, Talwalkar, Smith. Federated optimization in heterogeneous networks. MLSys 2020.
 # - Beutel, Topal, Mathur, et al. Flower: a friendly federated learning research framework. arXiv 2007.14390, 2020.
