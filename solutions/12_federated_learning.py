@@ -2506,6 +2506,10 @@ for number, line in enumerate(axes):
 show.figure(fig, alt="Two rows, one a film. From left: the film, the mean training film, five films recovered from a dense network's gradient and three from a convolutional one's, with growing noise. Without noise the film is recognised; the more noise, the less of it is left")
 print("error over that of the mean film, single images:", "; ".join(f"{name}, noise {level:g}: {np.mean(v):.3g}" for (name, level), v in theft.items()))
 print("no noise, mean gradient of a batch, the film that is hit best:", "; ".join(f"{size} films: {value:.2f}" for size, value in batch_theft.items()))
+for name, net in (("dense", dense), ("smooth", smooth)):
+    kind = next(net.parameters()).dtype
+    lengths = [float(torch.cat([g.flatten() for g in gradient_of(net, film[None].to(kind), label[None].to(kind))]).norm()) for film, label in zip(victims, victim_y, strict=True)]
+    print(f"{name}, length of the two films' gradients before the clip at {CLIP:g}:", ", ".join(f"{length:.2g}" for length in lengths))
 assert max(theft["dense", 0.0]) < 0.01, "without noise, a dense first layer gives the film away"
 assert np.mean(theft["smooth", 0.0]) < 0.7, "the optimisation should come closer to the film than the mean film is"
 assert np.mean(theft["dense", 1.0]) > 1, "clipped and with noise, the attack should do worse than the mean film"
@@ -2513,7 +2517,7 @@ assert np.mean(theft["dense", 1.0]) > 1, "clipped and with noise, the attack sho
 # %% [markdown]
 # - Clipping alone hides nothing: the film is in the direction of the gradient, and a clip changes its length.
 # - The dense layer gives a single film away, digit for digit. The mean over a batch is a mixture, from which this simple attack gets less. Don't rely on it: a server that may choose the weights can make units that answer to one film each (Fowl and others, ICLR 2022).
-# - With enough noise both attacks fail. Read from the figure how much each film needs: the same noise hides one film and leaves another one readable, since it is measured by the clip, not by the film's own gradient. What an attack *that we tried* can't do is no proof. Differential privacy is one: it bounds what any attack can do.
+# - With enough noise both attacks fail. Read from the figure how much each film needs. Noise is measured by the clip, not by the film's own gradient: of a film on which the network is already right and sure, the gradient is far shorter than the clip, and a little noise drowns it; a film that surprises the network stays readable longer. What an attack *that we tried* can't do is no proof. Differential privacy is one: it bounds what any attack can do.
 #
 # ### Differential privacy, film by film
 #
