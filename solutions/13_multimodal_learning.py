@@ -2365,12 +2365,13 @@ for films, words, tau in ((np.eye(2), good[:1], 0.5), (np.eye(2), good, 0.0), (n
 # %% [markdown]
 # ### Zero-shot against a linear probe, and the word "no"
 #
-# For each finding we write three prompts, in the words of reports. A film's score is its cosine with the mean direction of the prompts, minus that with the mean direction of two normal impressions. The **linear probe** is the usual rival: logistic regression on the frozen film vectors, with a few labelled films. How many labels is a sentence worth? (The probe's band shows the 10th to 90th percentile over draws of labelled films, that of the prompts a bootstrap over test patients.)
+# For each finding the prompts are sentences as the reports write them, for both sides of the body and two degrees. A film's score is its cosine with the mean direction of the prompts, minus that with the mean direction of two normal impressions. Beside this ensemble stand three plain wordings one by one, such as "airspace opacity", and you see the worst and the best of them. The **linear probe** is the usual rival: logistic regression on the frozen film vectors, with a few labelled films. How many labels is a sentence worth? (The probe's band shows the 10th to 90th percentile over draws of labelled films, that of the prompts a bootstrap over test patients.)
 #
 # **Predict before you run.** First: does a probe need eight labels, or hundreds, to overtake the prompts? Second: we also ask with "no pleural effusion" and "no cardiomegaly". A reader would expect an AUC far below 0.5, since films with an effusion should fit "no effusion" worst. What do you expect from this encoder?
 
 # %% tags=["demo"]
-PROMPTS = {
+PROMPTS = {name: tuple(text.format(side=side, grade=grade) for text in STATED[name] for side in ("left", "right") for grade in ("patchy", "dense")) for name in FINDINGS}  # as reports state it
+BARE = {
     "consolidation": ("consolidation in the lung", "airspace opacity", "infiltrate with air bronchograms"),
     "effusion": ("pleural effusion", "blunted costophrenic angle", "fluid at the base"),
     "cardiomegaly": ("enlarged heart", "cardiomegaly", "the cardiac silhouette is enlarged"),
@@ -2404,17 +2405,17 @@ def auc_interval(y: np.ndarray, score: np.ndarray, draws: int = 200) -> tuple[fl
 zero_board, usual = {}, direction(NORMAL)
 for j, name in enumerate(FINDINGS):
     y = pair_test["findings"][:, j]
-    single = [area(y, film_vectors @ (direction((prompt,)) - usual)) for prompt in PROMPTS[name]]
+    bare = [area(y, film_vectors @ (direction((words,)) - usual)) for words in BARE[name]]
     mean, low, high = auc_interval(y, film_vectors @ (direction(PROMPTS[name]) - usual))
     negated = area(y, film_vectors @ (direction((NEGATED[name],)) - usual))
-    zero_board[name] = {"worst prompt": min(single), "best prompt": max(single), "ensemble": mean, "low": low, "high": high, "prompt with 'no'": negated, "cosine with 'no'": direction(PROMPTS[name]) @ direction((NEGATED[name],))}
+    zero_board[name] = {"worst bare words": min(bare), "best bare words": max(bare), "ensemble": mean, "low": low, "high": high, "prompt with 'no'": negated, "cosine with 'no'": direction(PROMPTS[name]) @ direction((NEGATED[name],))}
 zero_board = pd.DataFrame(zero_board).T
 astray = [name for name in FINDINGS if zero_board.loc[name, "prompt with 'no'"] > 0.5]
 print(f"a denial finds the films that HAVE the finding: {', '.join(astray) or 'none in this run'}")
 zero_board.round(3)
 
 # %% [markdown]
-# Compare the worst prompt with the best one: all three are plain words that occur in the reports. Then read the columns on "no". A sentence that denies a finding *names* it. Where the AUC with "no" lies above 0.5, the encoder has found the films that *have* the finding. Which findings that happens to changes from run to run: a contrastive loss is paid for telling the reports of a batch apart, and for that the nouns are often enough. So never build the negative class from a negated prompt without
+# Compare the worst bare wording with the best one: each is a fair name of the finding, and its words occur in the reports. But not so: "airspace opacity" never stands there without a degree and a side, except in "no airspace opacity", and the encoder has seen words with their neighbours only. A prompt has to be written as the texts of the training were. Then read the columns on "no". A sentence that denies a finding *names* it. Where the AUC with "no" lies above 0.5, the encoder has found the films that *have* the finding. Which findings that happens to changes from run to run: a contrastive loss is paid for telling the reports of a batch apart, and for that the nouns are often enough. So never build the negative class from a negated prompt without
 # testing it, finding by finding. Take another positive description ("normal chest"), or a model that was tested on negations.
 
 # %% tags=["demo"]
@@ -2438,7 +2439,7 @@ fig, axes = plt.subplots(1, 4, figsize=(11, 3.0), sharey=True, layout="constrain
 for ax, name in zip(axes, FINDINGS, strict=True):
     values, line = probe_board[name], zero_board.loc[name]
     ax.axhspan(line["low"], line["high"], color=show.PALETTE[1], alpha=0.2, linewidth=0)
-    ax.axhline(line["ensemble"], color=show.PALETTE[1], linestyle="--", label="three prompts, no label")
+    ax.axhline(line["ensemble"], color=show.PALETTE[1], linestyle="--", label="prompts, no label")
     ax.axhline(0.5, color="grey", linewidth=0.8, linestyle=":", label="guessing")
     ax.plot(LABELS, values.mean(0), color=show.PALETTE[0], marker="o", markersize=4, label="linear probe")
     ax.fill_between(LABELS, *np.percentile(values, [10, 90], axis=0), color=show.PALETTE[0], alpha=0.2, linewidth=0)
@@ -2452,7 +2453,7 @@ show.figure(fig, alt="Four panels, one a finding. The linear probe's AUC rises w
 crossing = {name: next((labels for labels, mean in zip(LABELS, probe_board[name].mean(0), strict=True) if mean > zero_board.loc[name, "ensemble"]), None) for name in FINDINGS}
 for name, labels in crossing.items():
     print(f"{name}: the probe overtakes the prompts " + (f"with {labels} labelled films" if labels else f"with none of up to {LABELS[-1]} labelled films"))
-assert zero_board.loc[["consolidation", "effusion", "cardiomegaly"], "ensemble"].mean() > 0.7, "prompts for large findings should work without a label"
+assert zero_board.loc[["consolidation", "effusion", "cardiomegaly"], "ensemble"].min() > 0.7, "prompts for large findings should work without a label"
 
 # %% [markdown]
 # ### What the pair does not learn
