@@ -204,14 +204,14 @@ def laboratory(severity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return table.astype(np.float32)
 
 # %% tags=["demo"]
-PLANTED = {"image": 1.0, "report": 1.0, "table": 1.3, "shared": 1.0, "interaction": 0.0}  # sd of each part of the log-odds
+PLANTED = {"image": 1.0, "report": 1.0, "table": 1.3, "shared": 1.0, "interaction": 0.0}  # sd of each part of the log-odds (about: that of the shared part is 5 % larger)
 
 
 def cohort(n: int, seed: int, *, weights: dict[str, float] = PLANTED, intercept: float = -1.2, consolidation: float = 0.45, marker_link: float = 0.0, burn: bool = True, women: float = 0.5) -> dict[str, np.ndarray | list[str]]:
     """n simulated patients, one examination each, with a planted share of the outcome in each modality.
 
     Args:
-        weights: standard deviation of each part of the log-odds of y; `intercept` is added to their sum.
+        weights: standard deviation of each part of the log-odds of y (PLANTED says how exactly); `intercept` is added to their sum.
         consolidation: share of patients with a consolidation; marker_link: 0, a film's marker says nothing about y; 1, it says all.
         burn: False leaves the marker out of the picture and changes nothing else. women: share of women.
 
@@ -277,7 +277,7 @@ show_patients([int(np.flatnonzero((shown["findings"][:, :2].sum(1) == k) & (show
 # %% [markdown]
 # ### What does each modality tell by itself?
 #
-# Three small networks, one a modality, learn the outcome. Each turns its input into **tokens** (fields of the film, words, one token for the table) and into one vector of 24 features; section 12.2 fuses these. The reader of words sees each word with its two neighbours, so that "no history of" is not "history of". Vocabulary, means and
+# Three small networks, one a modality, learn the outcome. Each turns its input into **tokens** (patches of the film, which we call its fields; words; one token for the table) and into one vector of 24 features; section 12.2 fuses these. The reader of words sees each word with its two neighbours, so that "no history of" is not "history of". Vocabulary, means and
 # standard deviations come from the training patients. Every network, here and in 12.2, gets the same budget: two learning rates, of which validation chooses, then the same number of further seeds.
 #
 # A bootstrap sample is nothing but a count of how often each patient is drawn. The AUC is a mean over pairs of a sick and a healthy patient, so with the counts as weights all samples come out of two matrix products. That gives intervals for single models, and, with the same counts for two models, for their **paired** difference.
@@ -396,7 +396,7 @@ FIT_STEPS, SEEDS, RATES_OF_LEARNING = run.pick(ci=(85, 3, (4e-3, 1.2e-2)), lapto
 
 
 def fit_model(make: Callable[[], nn.Module], x: list[torch.Tensor], y: torch.Tensor, lr: float, seed: int, steps: int = FIT_STEPS) -> nn.Module:
-    """AdamW with a one-cycle schedule, batches of 64, half of them mirrored; the last weights are taken."""
+    """AdamW with a one-cycle schedule, batches of 64, half of them with mirrored films (this outcome doesn't depend on the side); the last weights are taken."""
     torch.manual_seed(seed)
     rng, net = torch.Generator().manual_seed(seed), make()
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.05)
@@ -470,6 +470,7 @@ for row, (name, draws) in enumerate({**single_draws, **baseline_draws}.items()):
     ax.plot([low, high], [row, row], color=show.PALETTE[0], linewidth=2)
     ax.plot(value, row, "o" if name in MODALITIES else "s", color=show.PALETTE[0], label={"film": "network, mean of seeds", "saturation alone": "baseline"}.get(name))
     ax.plot(ceiling.get(name, ceiling["table"]), row, "D", color=show.PALETTE[1], markerfacecolor="none", markersize=8, label="ceiling: its findings, read without error" if row == 0 else None)
+ax.margins(y=0.1)
 ax.axvline(ceiling["all"], color="0.3", linestyle="--", linewidth=1)
 ax.text(ceiling["all"] - 0.003, 2, "ceiling of all together", rotation=90, ha="right", va="center", fontsize=8)
 ax.set(yticks=range(5), yticklabels=[*MODALITIES, *baseline_draws], xlabel="test AUC, with 95 % interval over patients", xlim=(0.48, 0.9))
@@ -487,7 +488,7 @@ assert min(draws[0] - draws[1:].std() * 3 for draws in single_draws.values()) > 
 # %% [markdown]
 # ### Signals and omics
 #
-# **Signals** are cheap, continuous and easily summarised too early. Below are two ECG-like traces with the same mean heart rate: one is regular, the other has the irregular intervals of atrial fibrillation, and no P wave before each beat. The monitor's table says "heart rate 80 /min" for both. The modality was lost when somebody averaged it. The slider samples the traces more slowly, as an export to save space does.
+# **Signals** are cheap, continuous and easily summarised too early. Below are two ECG-like traces with nearly the same mean heart rate: one is regular, the other has the irregular intervals of atrial fibrillation, and no P wave before each beat. The monitor's table says "heart rate about 80 /min" for both. The modality was lost when somebody averaged it. The slider samples the traces more slowly, as an export to save space does.
 #
 # **Predict before you run.** A QRS complex lasts about 0.1 s. At which sampling rate do the beats begin to get lost?
 
@@ -665,7 +666,7 @@ for i in range(4):
         ax.text(j, i, f"{bits[i, j]:.3f}", ha="center", va="center", color="0.5" if i == j else "black")
 ax.set(xticks=range(4), xticklabels=calls, yticks=range(4), yticklabels=calls, title="bits shared (diagonal: a result's own entropy)")
 ax.title.set_fontsize(9)
-show.figure(fig, alt="A table of four by four with the bits that film, report, table and outcome share in pairs. Film and report share most; the table shares next to nothing with either; each shares a little with the outcome.")
+show.figure(fig, alt="A table of four by four with the bits that film, report, table and outcome share in pairs. Of the modalities film and report share most; the table shares next to nothing with either; each shares a little with the outcome.")
 shuffled = [mutual_info_score(calls["film"], np.random.default_rng(k).permutation(calls["table"])) / np.log(2) for k in range(200)]
 print(f"film and table share {bits[0, 2]:.4f} bits; 95 % of shuffled tables reach up to {np.quantile(shuffled, 0.95):.4f}")
 
@@ -830,7 +831,7 @@ for name, draws in {**leak_draws, "as exported, used at the door": at_the_door}.
 print(f"weight of the bed {leak_fit.coef_[0, -1]:.1f}, the largest of the others {np.abs(leak_fit.coef_[0, :-1]).max():.1f}")
 
 # %% [markdown]
-# One column, and a table of vital signs comes near what all modalities together could tell if they were read without error (12.1's last printed line), until the model is used at the door, where no bed is booked yet. Data that could not have been known at the time is called **leakage** (Kaufman and others, 2012), and a jump like this is a reason to look for it. An audit by *time* finds the column without knowing what it means. An audit by *presence* finds what time can't: a test that is ordered only for the sick.
+# One column, and a table of vital signs comes near what all modalities together could tell if they were read without error (the last line below 12.1's table of AUCs), until the model is used at the door, where no bed is booked yet. Data that could not have been known at the time is called **leakage** (Kaufman and others, 2012), and a jump like this is a reason to look for it. An audit by *time* finds the column without knowing what it means. An audit by *presence* finds what time can't: a test that is ordered only for the sick.
 
 # %% [markdown]
 # ### Joint or coordinated?
@@ -2496,7 +2497,7 @@ kept_parts["contrastive, report"] = {part: explained(*pair, part) for part in ("
 pd.DataFrame(kept_parts).T.rename(columns={"shared": "R^2 of the shared part", "image": "of the film's own part", "report": "of the report's own part"}).round(2)
 
 # %% [markdown]
-# Compare the two upper rows. Training gained much for the shared part. For the film's own part compare with the random weights: what the pair is not paid for, it learns hardly better than filters that were never trained. Before you fuse with embeddings from a model pre-trained on reports, ask whether your outcome depends on something that reports don't say.
+# Compare the two upper rows. Training gained much for the shared part. For the film's own part compare with the random weights: what the pair is not paid for, it learns hardly better than filters that were never trained. (It is not gone, either: a linear readout finds much of it in both.) Before you fuse with embeddings from a model pre-trained on reports, ask whether your outcome depends on something that reports don't say.
 
 # %% [markdown]
 # ### Cross-modal translation: T2 from T1
@@ -2507,7 +2508,7 @@ pd.DataFrame(kept_parts).T.rename(columns={"shared": "R^2 of the shared part", "
 # White-matter lesions are the test. In our T1 they are nearly as dark as grey matter; in T2 they shine. We train the same small network twice: on an archive of healthy volunteers, and on an archive of patients who all have lesions. The trivial baselines are the T1 image itself (identity), a straight line from T1 to T2 values, and a free curve (a lookup table, the best that a method can do that looks at one pixel at a time). The network starts
 # from that curve and learns what the neighbourhood adds.
 #
-# **Predict before you run.** Which archive makes the network erase lesions? Can the other one invent lesions in healthy people? And would the mean error over the head tell you either?
+# **Predict before you run.** Which archive makes the network erase lesions? Can the other one invent lesions in healthy people? And would the mean error over healthy heads tell you either?
 
 # %% tags=["demo"]
 def contrast_pairs(n: int, first: int, lesions: int) -> dict[str, np.ndarray]:
@@ -2612,8 +2613,8 @@ for row, (who, which) in enumerate((("ill", 0), ("healthy", 1))):
 show.figure(fig, alt="One head with lesions (upper row) and without (lower row): T1, true T2, and T2 as drawn by a lookup table and by a network trained on volunteers, which both leave the lesions grey, and by a network trained on patients, which makes them bright")
 
 # %% [markdown]
-# Two networks, the same code, the same number of heads. The one trained on volunteers has the smaller error over the head, and it erases disease: what it draws in a lesion is what *volunteers* have at that T1 value. The one trained on patients brings back much of the contrast, and pays for it in healthy people: its error over the head is larger, and the last column counts the pixels of a healthy head that it draws clearly too bright: far more than its twin does. In its archive a dark spot in T1 was often a lesion. Each gives the mean of its own archive. A mean error over the head would have
-# chosen the eraser.
+# Two networks, the same code, the same number of heads. The one trained on volunteers has the smaller error over the head, and it erases disease: what it draws in a lesion is what *volunteers* have at that T1 value. The one trained on patients brings back much of the contrast, and pays for it in healthy people: its error over the head is larger, and the last column counts the pixels of a healthy head that it draws clearly too bright: far more than its twin does. In its archive a dark spot in T1 was often a lesion. Each gives the mean of its own archive. A mean error over healthy
+# heads would have chosen the eraser.
 #
 # So a translated image is a guess about patients like those in the archive. Show it beside the acquired image, never instead of it; and before it is used, measure lesions that are there and lesions that are not. Cohen, Luck and Honari (MICCAI 2018) showed the same for unpaired translation.
 
@@ -2886,7 +2887,8 @@ for name, pattern in PATTERNS.items():
 fig, ax = plt.subplots(figsize=(8.5, 3.6), layout="constrained")
 for i, (how, marker) in enumerate(zip(HOW, "XPs^oD", strict=True)):
     ax.plot(np.arange(len(PATTERNS)) + 0.11 * (i - 2.5), missing_board[how], marker, color=show.PALETTE[i], markersize=7, label=how)
-ax.plot(np.arange(len(PATTERNS)), [planted_bound[name] for name in PATTERNS], "_", color="black", markersize=30, label="what is planted in these modalities")
+places = np.arange(len(PATTERNS))
+ax.hlines([planted_bound[name] for name in PATTERNS], places - 0.25, places + 0.25, color="black", linewidth=1.5, label="what is planted in these modalities")
 ax.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
 ax.set_xticks(range(len(PATTERNS)), PATTERNS)
 ax.set_ylabel("AUC, test patients")
@@ -2896,13 +2898,13 @@ for name, (middle, low, high) in gain.items():
     print(f"{name:13s} modality dropout minus mean imputation: {middle:+.3f} [{low:+.3f}, {high:+.3f}]")
 lactate = np.isnan(pair_test["table"][:, 6])
 complete_cases = ~np.isnan(pair_test["table"]).any(1)
-print(f"Lactate not measured, by itself: AUC {area(outcome, ~lactate):.3f}. Outcome in complete tables {outcome[complete_cases].mean():.0%}, in all {outcome.mean():.0%}")
+print(f"Whether lactate was measured, by itself: AUC {area(outcome, ~lactate):.3f}. Outcome in complete tables {outcome[complete_cases].mean():.0%}, in all {outcome.mean():.0%}")
 assert missing_board.loc["all three", "modality dropout"] > missing_board.loc[["film alone", "report alone", "table alone"], "modality dropout"].max(), "three modalities should rank better than one"
 
 # %% [markdown]
 # Read the table by rows, and the paired intervals before the third decimal. The black lines are what the simulation planted: the log-odds that these modalities carry, without the noise of films, words and blood tests.
 #
-# By AUC the differences are small. Where one shows, it is where the film has to do without the report: modality dropout and the predicted embedding help a little there. With everything present, modality dropout costs a little. The reason for so little is planted: in this simulation the parts of the log-odds *add up*, so a missing one that is set to anything constant disturbs the order little. (Where modalities interact, as at the end of section 12.2, don't expect that.) Even a black film does no harm, it seems. But AUC is a ranking. Adding the same number to every patient's logit changes no AUC, and it changes every probability and every decision.
+# By AUC the differences are small. Modality dropout and the predicted embedding help a little where the film has to do without the report. Elsewhere, and with everything present, modality dropout gains nothing and may cost a little: look whether the intervals exclude 0. The reason for so little is planted: in this simulation the parts of the log-odds *add up*, so a missing one that is set to anything constant disturbs the order little. (Where modalities interact, as at the end of section 12.2, don't expect that.) Even a black film does no harm, it seems. But AUC is a ranking. Adding the same number to every patient's logit changes no AUC, and it changes every probability and every decision.
 #
 # The last printed line is a warning. A blank lactate ranks patients by itself, because blood gas is taken from those who look ill. Filling in the mean throws that away; leaving out incomplete patients changes who is studied. A mark for "missing" keeps it, as long as the next hospital asks for lactate by the same habit.
 #
@@ -2936,7 +2938,7 @@ calibration_board.round(3)
 
 # %% [markdown]
 # Here is the damage that AUC didn't show. The network is as sure of a black film as of any other, and reads something in it: all its probabilities move together, the order stays, and the probabilities are wrong by the figure in the first column. A mark that it has never seen moves them, too. The mean of the embedding, its prediction, and modality dropout stay nearer to what a perfect model would show, by far in some patterns and by little in others, and they become less sure with less to see, as the smaller spread of $p$ says. So what counts is that the gap is filled by something that was thought about: never send a blank input through an encoder that was
-# trained on complete patients. Of the three good ways, modality dropout is the one that needs no second model, and the only one that still works when the *training* patients have gaps.
+# trained on complete patients. Of the three good ways, modality dropout is the only one whose *training* has met gaps, so it can also learn from patients who have some; the other two fill in after training on complete patients, and the prediction needs a second model.
 
 # %% tags=["demo"]
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharey=True, layout="constrained")
@@ -2951,7 +2953,7 @@ for ax, name in zip(axes, ("all three", "film alone", "table alone"), strict=Tru
     ax.set_xlabel("probability said")
 axes[0].set_ylabel("share with the outcome")
 axes[0].legend(fontsize=8)
-show.figure(fig, alt="Reliability curves with all three modalities, with the film alone and with the table alone, beside the diagonal: blank inputs drive the network trained on complete patients far off it, modality dropout stays near it")
+show.figure(fig, alt="Reliability curves with all three modalities, with the film alone and with the table alone, beside the diagonal: with the table alone blank inputs drive the network trained on complete patients far off it, modality dropout stays nearer")
 
 # %% [markdown]
 # ### Is it worth acting on? Net benefit
@@ -3126,7 +3128,7 @@ for t in (0.1, 0.2, 0.4):
     print(f"threshold {STEPS[at]:.2f}: " + ", ".join(f"{name} {curve[at]:.3f} [{spread[name][0][at]:.3f}, {spread[name][1][at]:.3f}]" for name, curve in curves.items()) + f", treat everybody {treat_all[at]:.3f}")
 
 # %% [markdown]
-# Read a difference in patients: 0.02 more net benefit at a threshold of 0.2 is worth two more patients with the outcome treated among a hundred, with no more needless treatments. At low thresholds all curves run along "treat everybody": whoever would treat at the slightest suspicion needs no model. The interval decides whether a difference between two models is one.
+# Read a difference in patients: 0.02 more net benefit at a threshold of 0.2 is worth two more patients with the outcome treated among a hundred, with no more needless treatments. At the lowest thresholds all curves run along "treat everybody": whoever would treat at the slightest suspicion needs no model. The interval decides whether a difference between two models is one.
 
 # %% [markdown]
 # ### For whom does it work? Subgroup gaps
@@ -3324,7 +3326,7 @@ show.figure(fig, alt="Gaps in sensitivity between groups with 95 % intervals: by
 pd.DataFrame(gap_board, index=["ill, first group", "ill, second group", "gap", "low", "high"]).T.round(3)
 
 # %% [markdown]
-# Age has no part in our simulation, so a gap between the age groups can only be chance; the interval should cover 0 in nineteen runs of twenty. Look at the last row, too: the first 80 patients show another gap than all of them, with an interval so wide that nearly any sentence could be written about it. Whether the veil over women's lungs matters for sensitivity is answered by the first row, as far as its width allows.
+# Age has no part in our simulation, so a gap between the age groups can only be chance; the interval should cover 0 in nineteen runs of twenty. If yours does not, you have met the twentieth, as anybody does who tests many groups. Look at the last row, too: the first 80 patients show another gap than all of them, with an interval so wide that nearly any sentence could be written about it. Whether the veil over women's lungs matters for sensitivity is answered by the first row, as far as its width allows.
 
 # %% [markdown]
 # ### Does it look at the patient? A shortcut audit
@@ -3532,7 +3534,7 @@ show.row([*pair, pair[0] - pair[1]], titles=[f"as taken: p = {said[0]:.2f}", f"m
          alt="A film with a small burnt-in letter in its upper right corner, the same film without it, and the difference: only the letter. The model's probability is given above both")
 
 # %% [markdown]
-# The model with the shortcut wins at home and would win the tender. Within equal marks, and at the next hospital, its lead is gone. Removal says *how* it came about: the same patients, the same lungs, and another probability as soon as a letter in the corner goes. Two of the four columns, removal and strata, need the name of a suspect, and the third needs another hospital. What every hospital can compute at home is the plain AUC, the one that the shortcut flatters. So the list of suspects (marks, tubes, laterality letters, the
+# The model with the shortcut wins at home and would win the tender. Within equal marks, and at the next hospital, its lead is gone. Removal says *how* it came about: the same patients, the same lungs, and another probability as soon as a letter in the corner goes. (The other model moves a little, too, since any bright spot changes what a network computes: compare with that, not with 0.) Two of the four columns, removal and strata, need the name of a suspect, and the third needs another hospital. What every hospital can compute at home is the plain AUC, the one that the shortcut flatters. So the list of suspects (marks, tubes, laterality letters, the
 # machine, the site) has to be written down before the audit, by people who know how films are made.
 #
 # ### What a regulator asks
