@@ -901,7 +901,7 @@ show.figure(fig, alt="Left: film against report along the first canonical direct
 # %% [markdown]
 # ## 12.2 Multimodal information fusion
 #
-# Film and labs of a patient lie on your desk, and the intensive care unit has one bed. *Where* in the computation should the sources meet? As early as possible, so that the model sees everything at once? Or as late as possible, so that each expert finishes its own work first? Write $h_m \in \mathbb{R}^{d}$ for the vector that the encoder of modality $m$ makes, $m = 1, \ldots, M$.
+# Film and labs of a patient lie on your desk, and the intensive care unit has one bed. *Where* in the computation should the sources meet? As early as possible, so that the model sees everything at once? Or as late as possible, so that each expert finishes its own work first? Write $h_m \in \mathbb{R}^{d}$ for the vector that the encoder of modality $m$ makes, $m = 1, \ldots, M$, and $z_m$ for the logit of a model of this modality alone. Below, $[\,;\,]$ puts vectors one behind the other, $\sigma$ is the sigmoid, $T_m$ a temperature, $\odot$ multiplies feature by feature, and $\otimes$ makes all products.
 #
 # | way | what is fused | formula | can it use products across modalities? |
 # |---|---|---|---|
@@ -2235,6 +2235,9 @@ for side in ("left", "right"):
     print(f'"{side} pleural effusion": of the first 20 films {named["left"]} have a report of fluid on the left, {named["right"]} on the right')
 
 # %% [markdown]
+# The last two lines answer the question about left and right. Of the two denials the reports know one only: compare what they bring. The next part measures them over all test films.
+
+# %% [markdown]
 # ### Zero-shot: sentences as classifiers
 #
 # The two encoders now know which texts fit which films. So write a sentence for each class, embed it, and give each film the class whose sentence it fits best. No weight is trained and no label is used: **zero-shot** classification. The sentences are called **prompts**.
@@ -2422,7 +2425,7 @@ print(f"'no evidence of' finds the films that HAVE the finding (interval above 0
 zero_board.round(3)
 
 # %% [markdown]
-# Compare the worst bare wording with the best one: each is a fair name of the finding, and its words occur in the reports. But not so: "airspace opacity" never stands there without a degree and a side, except in "no airspace opacity", and the encoder has seen words with their neighbours only. A prompt has to be written as the texts of the training were. Then read the columns on denials.
+# Compare the worst bare wording with the best one: each is a fair name of the finding, and its words occur in the reports. But not in this form: "airspace opacity", for one, never stands there without a degree and a side, except in "no airspace opacity", and the encoder reads words together with their neighbours. Write a prompt as the training texts are written. Then read the columns on denials.
 #
 # "No pleural effusion" stands in many reports, and it works where the encoder sees the finding at all: films with an effusion fit it worst. "No evidence of" is how other hospitals write. This encoder has never met the word "evidence", and it looks at three words at a time, so that none of its windows holds both "no" and "effusion". Such a sentence still *names* the finding, and where the AUC lies above 0.5 it finds the films that *have* it. Which findings that happens to changes from
 # run to run. Larger encoders read whole sentences, but they too have only learned how their own reports deny. So never build the negative class from a denial without testing it, finding by finding, in the words that your users write; or describe what is there instead ("normal chest").
@@ -3292,7 +3295,7 @@ assert refused, "a patient in both groups must raise a ValueError"
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **Predict before you run.** In our simulated films breast tissue veils the lower lungs, as it does in life. Site C sends 15 % of the patients and has a noisier machine. For which group do you expect a gap of the film model, and for which will the interval be too wide to tell?
+# **Predict before you run.** In our simulated films breast tissue veils the lower lungs, as it does in life. Site C sends 15 % of the patients, from a machine with more contrast. For which group do you expect a gap of the film model, and for which will the interval be too wide to tell?
 
 # %% tags=["demo"]
 film_p = sigmoid(np.mean(logits["modality dropout"]["film alone"], 0))
