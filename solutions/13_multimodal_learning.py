@@ -968,8 +968,8 @@ assert np.allclose(np.sign(fused), [[-1, -1], [1, 1]]) and np.allclose(np.abs(fu
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(1310)
 labs = rng.normal([5, -300, 0.01], [0.1, 80, 0.002], (40, 3))
-fused = np.asarray(early_fusion([labs.copy()], [labs.copy()]), float)
-ratio = fused / ((labs - labs.mean(0)) / labs.std(0))
+scaled = np.asarray(early_fusion([labs.copy()], [labs.copy()]), float)
+ratio = scaled / ((labs - labs.mean(0)) / labs.std(0))
 assert np.allclose(ratio, ratio[0, 0]) and ratio[0, 0] > 0, "columns of one modality should be z-scores, up to one factor for the modality"
 ### END HIDDEN TESTS
 
