@@ -45,6 +45,7 @@ def served(folder: Path) -> Iterator[str]:
     runtime.mkdir(parents=True)
     with environment(folder=home):
         variables = os.environ | {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    variables["DLMIA_QUIZ"] = str(home / "quiz")  # not this user's own progress
     words = ["--no-browser", "--ip=127.0.0.1", "--port=0", f"--notebook-dir={folder}", "--allow-root", "--LabApp.expose_app_in_browser=True"]
     words += ["--IdentityProvider.token=", f"--LabApp.user_settings_dir={home / 'settings'}", f"--LabApp.workspaces_dir={home / 'workspaces'}"]
     with (home / "server.log").open("w", encoding="utf-8") as log:

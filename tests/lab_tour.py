@@ -20,6 +20,7 @@ THEMES = ("JupyterLab Light", "JupyterLab Dark")
 CONTROLS = ".noUi-handle, .widget-dropdown select, .widget-checkbox input"  # of ipywidgets
 BUTTONS = "button.jupyter-button:not([disabled])"
 WIDGETS = ".jupyter-widgets"
+STATE = "controls => controls.map(control => control.ariaValueNow ?? `${control.value} ${control.checked}`)"
 PICTURE = ".jp-OutputArea img"
 REDRAW_SECONDS = 60
 UNANSWERED = "NotImplementedError"
@@ -62,9 +63,10 @@ def move_controls(lab: Lab, cell: Locator) -> list[str]:
         cell.locator(BUTTONS).first.click()
         return [] if changes(lab, cell.inner_text, before) else ["its first button changes nothing"]
     faults = []
+    look = (lambda: shown(pictures)) if pictures.count() else (lambda: controls.evaluate_all(STATE))  # a form draws nothing: it keeps what is chosen
     for number in range(controls.count()):
         control = controls.nth(number)
-        before = shown(pictures)
+        before = look()
         kind = control.evaluate("control => control.tagName + (control.type ?? '')")
         if kind.startswith("SELECT"):
             control.select_option(index=(control.evaluate("control => control.selectedIndex") + 1) % control.locator("option").count())
@@ -74,8 +76,8 @@ def move_controls(lab: Lab, cell: Locator) -> list[str]:
             control.focus()
             at_end = control.get_attribute("aria-valuenow") == control.get_attribute("aria-valuemax")
             control.press("ArrowLeft" if at_end else "ArrowRight")
-        if not changes(lab, lambda: shown(pictures), before):
-            faults.append(f"control {number + 1} of {controls.count()} changes no picture")
+        if not changes(lab, look, before):
+            faults.append(f"control {number + 1} of {controls.count()} changes nothing")
     return faults
 
 
