@@ -1,7 +1,6 @@
 """What every test has: one thread, no network, the environment's programs on the path; and a made-up lecture to break on purpose."""
 
 import os
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ os.environ["no_proxy"] = os.environ["NO_PROXY"] = "localhost,127.0.0.1,::1"
 import pytest  # noqa: E402
 
 from grading import sources  # noqa: E402
+from tests.chromium import CHROMIUM  # noqa: E402
 from tests.gauge import NOMINAL_SECONDS, workload  # noqa: E402
 
 # What runs submissions in a jail needs Linux. Elsewhere these files are left out, and the first lines of the run say so.
@@ -27,7 +27,6 @@ collect_ignore = [] if sys.platform == "linux" else [f"test_{name}.py" for name 
 
 # What opens pages wants a Chromium. Where there is none these files are left out, and the first lines of the run say so.
 BROWSED = ["lab", "site_in_browser"]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 collect_ignore += [] if CHROMIUM else [f"test_{name}.py" for name in BROWSED]
 
 FIXTURES = Path(__file__).with_name("fixtures")

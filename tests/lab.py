@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +19,6 @@ from grading.release import released_text
 from grading.sources import grade_id, is_solution, source_path
 
 START_SECONDS, CELL_SECONDS = 120, 600
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
 
 def notebook_for(lecture: str, answers: dict[str, str], folder: Path) -> Path:

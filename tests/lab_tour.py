@@ -13,7 +13,8 @@ from pathlib import Path
 from playwright.sync_api import Locator, sync_playwright
 
 from grading.sources import ROOT, lectures, source_path
-from tests.lab import CHROMIUM, Lab, notebook_for, served
+from tests.chromium import CHROMIUM
+from tests.lab import Lab, notebook_for, served
 
 OUT = ROOT / "results" / "lab"
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
