@@ -21,6 +21,10 @@ THEMES = ("JupyterLab Light", "JupyterLab Dark")
 CONTROLS = ".noUi-handle, .widget-dropdown select, .widget-checkbox input"  # of ipywidgets
 BUTTONS = "button.jupyter-button:not([disabled])"
 WIDGETS = ".jupyter-widgets"
+LABEL = ".widget-label"
+CUT = "labels => labels.filter(label => label.scrollWidth > label.clientWidth).map(label => label.innerText)"
+SCREEN = 800  # pixels that a laptop's window leaves to a cell's output
+HEIGHT = "areas => areas.reduce((sum, area) => sum + area.getBoundingClientRect().height, 0)"
 STATE = "controls => controls.map(control => control.ariaValueNow ?? `${control.value} ${control.checked}`)"
 PICTURE = ".jp-OutputArea img"
 REDRAW_SECONDS = 60
@@ -45,6 +49,9 @@ def walk(lab: Lab, pictures: Path | None = None) -> list[str]:
             for text in (output.get("text", "") for output in outputs if output.get("name") == "stderr")
             if text
         ]
+        if outputs:
+            height = lab.show(cell).locator(".jp-OutputArea-output").evaluate_all(HEIGHT)
+            found += [f"{cell}: its output is {height:.0f} pixels high, more than a screen"] if height > SCREEN else []
         moved = any("application/vnd.jupyter.widget-view+json" in output["data"] for output in outputs)
         if moved:
             found += [f"{cell}: {fault}" for fault in move_controls(lab, lab.show(cell))]
@@ -63,7 +70,7 @@ def move_controls(lab: Lab, cell: Locator) -> list[str]:
         before = cell.inner_text()
         cell.locator(BUTTONS).first.click()
         return [] if changes(lab, cell.inner_text, before) else ["its first button changes nothing"]
-    faults = []
+    faults = [f"the label '{label}' is cut" for label in cell.locator(LABEL).evaluate_all(CUT)]
     look = (lambda: shown(pictures)) if pictures.count() else (lambda: controls.evaluate_all(STATE))  # a form draws nothing: it keeps what is chosen
     for number in range(controls.count()):
         control = controls.nth(number)

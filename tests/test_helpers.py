@@ -2,33 +2,39 @@
 
 import subprocess
 import sys
+from itertools import combinations
 
+import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib import colormaps
+from matplotlib.colors import to_rgb
+from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import nn
 
 import helpers
 from helpers import results, show, train
+from tests.eyes import DEFICIENCIES, seen
 
 
 @pytest.fixture
 def shown(monkeypatch):
     """What would have been displayed, in order."""
-    seen = []
+    things = []
 
     class Handle:
         def update(self, thing):
-            seen.append(thing)
+            things.append(thing)
 
     def display(thing, display_id=None, **_):
-        seen.append(thing)
+        things.append(thing)
         return Handle() if display_id else None
 
     monkeypatch.setattr("helpers.show.figures.display", display)
     monkeypatch.setattr("helpers.show.interactive.display", display)
-    return seen
+    return things
 
 
 def test_start_seeds_every_generator(capsys):
@@ -133,6 +139,21 @@ def test_explore_shows_the_default_and_redraws_in_place(shown):
     assert drawn == [(5, "a")] and image.alt == "A level"
     box.children[0].value = 7
     assert drawn[-1] == (7, "a") and len(shown) == 3
+
+
+def test_every_control_has_a_whole_label(shown):
+    sliders = {"wide_name": ipywidgets.IntSlider(), "other": ipywidgets.IntSlider(description="a name of its own")}
+    show.explore(lambda **_: plt.figure(), alt="A figure", **sliders)
+    assert [child.description for child in shown[1].children] == ["wide name", "a name of its own"]
+    assert {child.style.description_width for child in shown[1].children} == {"initial"}
+
+
+@pytest.mark.parametrize("eyes", DEFICIENCIES)
+def test_palette_and_colour_map_keep_apart_for_colour_blind_readers(eyes):
+    colours = rgb2lab(seen(np.array([to_rgb(colour) for colour in show.PALETTE]), eyes))
+    assert min(deltaE_ciede2000(one, other) for one, other in combinations(colours, 2)) > 10  # 1 is just visible
+    lightness = rgb2lab(seen(colormaps[show.SEQUENTIAL](np.linspace(0, 1, 11))[:, :3], eyes))[:, 0]
+    assert (np.diff(lightness) > 2).all()
 
 
 def test_slices_draws_each_plane(shown):

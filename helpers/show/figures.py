@@ -11,7 +11,7 @@ from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: distinct for readers with every common colour vision, and in a fair order of lightness in greyscale.
+# Okabe and Ito's palette: distinct for readers with every common colour vision. In greyscale several are alike: there dashes, marks and labels tell.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000"]
 SEQUENTIAL = "cividis"
 _DASHES = ["-", "--", "-.", ":"]  # lines differ in more than colour

@@ -15,13 +15,16 @@ _PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 
 def control(value: Any, name: str) -> widgets.Widget:
-    """A widget for a value: a widget is itself, (low, high) or (low, high, step) a slider, a list a drop-down, True or False a check box.
+    """A labelled widget for a value: a widget is itself, (low, high) or (low, high, step) a slider, a list a drop-down, True or False a check box.
 
     Raises:
         TypeError: there is no control for such a value.
     """
     label = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
     if isinstance(value, widgets.Widget):
+        value.description = value.description or label["description"]
+        if not value.style.description_width:  # by default long names are cut
+            value.style.description_width = "initial"
         return value
     if isinstance(value, bool):
         return widgets.Checkbox(value=value, **label)
