@@ -2,7 +2,8 @@
 
 import hashlib
 import tomllib
-from functools import cache
+from copy import deepcopy
+from functools import cache, lru_cache
 from pathlib import Path
 
 import yaml
@@ -101,6 +102,12 @@ def read_lecture(lecture: str | Path) -> NotebookNode:
 
 def read_text(text: str, name: str = "source") -> NotebookNode:
     """The text of a lecture source (jupytext py:percent) as a notebook; see `read_lecture`."""
+    return deepcopy(_parsed(text, name))
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str, name: str) -> NotebookNode:
+    """What `read_text` gives; kept, since a lecture takes half a second to parse and a test run asks for each many times."""
     import jupytext  # takes a second, and most commands fail or help before they need it
 
     try:
