@@ -10,6 +10,7 @@ import numpy as np
 from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 # Okabe and Ito's palette: distinct for readers with every common colour vision. In greyscale several are alike: there dashes, marks and labels tell.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000"]
@@ -77,7 +78,8 @@ def outline(ax: Axes, mask: np.ndarray, color: str | None = None) -> None:
     for number, label in enumerate(value for value in np.unique(mask) if value != 0):
         region = mask == label
         if region.any() and not region.all():
-            ax.contour(region, levels=[0.5], colors=[color or PALETTE[1 + number % 6]], linewidths=1.4)
+            border = ax.contour(region, levels=[0.5], colors=[color or PALETTE[1 + number % 6]], linewidths=1.4)
+            border.set_path_effects([withStroke(linewidth=2.4, foreground="black")])  # seen on every grey, and without colour
 
 
 def row(
