@@ -148,7 +148,8 @@ for ax, (codes, file) in zip(axes, saved.items(), strict=True):
     world = nib.affines.apply_affine(file.affine, lesion_voxel)
     miss[codes] = float(np.linalg.norm(world - lesion_mm))
     ax.imshow(np.asarray(file.dataobj)[:, :, lesion_voxel[2]].T, origin="lower", vmax=1.3)
-    ax.plot(*lesion_voxel[:2], "+", color=show.PALETTE[1], markersize=16, markeredgewidth=2.5)
+    for colour, length, width in (("black", 18, 4), (show.PALETTE[1], 16, 2)):  # a dark edge, so that it is seen on grey
+        ax.plot(*lesion_voxel[:2], "+", color=colour, markersize=length, markeredgewidth=width)
     ax.set_title(
         f"axes {codes}: array[:, :, 110]\n[60, 130, 110] is ({world[0]:.0f}, {world[1]:.0f}, {world[2]:.0f}) mm, {miss[codes]:.0f} mm off",
         fontsize=9,
@@ -180,8 +181,9 @@ def crosshair(i: int, j: int, k: int) -> plt.Figure:
     planes = (("axial", head[:, :, k], i, j, True), ("coronal", head[:, j], i, k, True), ("sagittal", head[i], j, k, False))
     for ax, (name, plane, across, up, mirror) in zip(axes, planes, strict=True):
         ax.imshow(plane.T, origin="lower", vmax=1.3)
-        ax.axvline(across, color=show.PALETTE[1], linewidth=1)
-        ax.axhline(up, color=show.PALETTE[1], linewidth=1)
+        for colour, width in (("black", 2.6), (show.PALETTE[1], 1.2)):  # a dark edge, so that it is seen on grey
+            ax.axvline(across, color=colour, linewidth=width)
+            ax.axhline(up, color=colour, linewidth=width)
         if mirror:
             ax.invert_xaxis()  # the patient's right on the left of the picture
         ax.set_title(name, fontsize=10)
@@ -407,7 +409,7 @@ def through_window(centre: float, width: float) -> plt.Figure:
     right.hist(hu[hu > -1100], bins=240, range=(-1100, 1300), log=True, color="0.6")
     right.axvspan(centre - width / 2, centre + width / 2, color=show.PALETTE[1], alpha=0.35)
     for value, tissue in ((-1000, "air"), (-800, "lung"), (-95, "fat"), (40, "muscle"), (165, "contrast agent"), (700, "bone")):
-        right.text(value, right.get_ylim()[1], tissue, rotation=90, ha="center", va="bottom", fontsize=8)
+        right.text(value, 1.15 * right.get_ylim()[1], tissue, rotation=90, ha="center", va="bottom", fontsize=8)
     right.set(xlabel="HU", ylabel="pixels (log scale)")
     return fig
 
@@ -415,14 +417,14 @@ def through_window(centre: float, width: float) -> plt.Figure:
 show.explore(
     through_window,
     alt="A real CT slice of a spine in a soft-tissue window, and its histogram in HU with the window marked",
-    centre=widgets.FloatSlider(value=40, min=-900, max=900, description="centre", continuous_update=False),
-    width=widgets.FloatSlider(value=400, min=10, max=2500, description="width", continuous_update=False),
+    centre=widgets.FloatSlider(value=40, min=-900, max=900, step=10, readout_format=".0f", description="centre", continuous_update=False),
+    width=widgets.FloatSlider(value=400, min=10, max=2500, step=10, readout_format=".0f", description="width", continuous_update=False),
 )
 for name, box in places.items():
     print(f"{name:22s} {hu[box].mean():7.0f} HU, standard deviation {hu[box].std():4.1f}")
 pixel_cm2 = np.prod([float(s) for s in scan.PixelSpacing]) / 100
 bone_area = {"HU > 300": (hu > 300).sum() * pixel_cm2, "stored value > 300": (stored > 300).sum() * pixel_cm2}
-print("bone area: ", ", ".join(f"{name} {area:.0f} cm2" for name, area in bone_area.items()))
+print("area of bone:", "; ".join(f"{name}: {area:.0f} cm²" for name, area in bone_area.items()))
 
 # %% [markdown]
 # The disc has 165 HU, and little spread: a fluid, but far above the 40 HU of plain blood. It is the aorta, filled with an iodine
@@ -593,7 +595,7 @@ for ax, t in zip(axes, thicknesses, strict=False):
     ax.set_title(f"{t} mm slices", fontsize=9)
 axes[4].boxplot(list(error.values()), tick_labels=[str(t) for t in thicknesses], whis=(2.5, 97.5), showfliers=False)
 axes[4].axhspan(-25, 25, color=show.PALETTE[2], alpha=0.15)
-axes[4].set(xlabel="slice thickness, mm", ylabel="error of the volume, %", ylim=(-45, 60), title="200 positions; green: within 25 %")
+axes[4].set(xlabel="slice thickness, mm", ylabel="error of the volume, %", ylim=(-45, 60), title="200 positions; shaded: within 25 %")
 show.figure(
     fig,
     alt="Side view of one 6 mm ball at four slice thicknesses, from round to a brick; the spread of its measured volume grows",
@@ -642,8 +644,9 @@ for ax, title in zip(
 ):
     ax.set_title(title, fontsize=9)
     ax.set_axis_off()
-for number, name in ((4, "4 enhancing"), (3, "3 (unused)"), (2, "2 oedema"), (1, "1 necrosis")):
-    axes[2].text(2, 2 + 4 * (4 - number), name, color=colours(number), fontsize=8)
+for number, (name, place) in enumerate({"1 necrosis": 44, "2 oedema": 42.5, "3 (unused)": 41, "4 enhancing": 36}.items()):
+    line = {"arrowstyle": "-", "color": "white", "linewidth": 0.8, "relpos": (1, 0.5)}
+    axes[2].annotate(name, (22, place), (1, 57 - 4.5 * number), color=colours(number + 1), fontsize=8, va="center", arrowprops=line)
 show.figure(
     fig,
     alt="A ball of tumour in thick slices; linear interpolation of its label adds stripes of classes 1, 2 and 3 that nobody drew",
@@ -881,13 +884,14 @@ axes[0].set(
     title="six visits each",
 )
 offsets = {"split by image": -0.22, "split by patient": 0, "60 new patients": 0.22}
-for number, (name, offset) in enumerate(offsets.items()):
+for number, ((name, offset), marker) in enumerate(zip(offsets.items(), "os^", strict=True)):
     for place, scores in enumerate(by_effect.values()):
         low, middle, high = np.percentile(scores[:, number], [2.5, 50, 97.5])
-        axes[1].plot([place + offset] * 2, [low, high], color=show.PALETTE[number], linewidth=3, label=name if place == 0 else None)
-        axes[1].plot(place + offset, scores[:, number].mean(), "o", color=show.PALETTE[number], markersize=8)
+        axes[1].plot([place + offset] * 2, [low, high], color=show.PALETTE[number], linewidth=3)
+        dot = {"color": show.PALETTE[number], "markersize": 9, "label": name if place == 0 else None}
+        axes[1].plot(place + offset, scores[:, number].mean(), marker, linestyle="none", **dot)
 axes[1].axhline(0.5, color="0.5", linestyle=":")
-axes[1].set(xticks=[0, 1], xticklabels=by_effect, ylabel="accuracy", ylim=(0.2, 1.02), title="dot: mean, bar: 95 % of splits")
+axes[1].set(xticks=[0, 1], xticklabels=by_effect, ylabel="accuracy", ylim=(0.2, 1.02), title="mark: mean, bar: 95 % of splits")
 axes[1].legend(loc="lower right", bbox_to_anchor=(1.0, 0.0), fontsize=8)
 show.figure(
     fig,
@@ -1066,7 +1070,7 @@ def thousand(ill_of_1000: int, sensitivity: float, specificity: float) -> plt.Fi
     right.semilogx(grid, [predictive_value(p, sensitivity, specificity) for p in grid], linewidth=2)
     ppv = predictive_value(ill_of_1000 / 1000, sensitivity, specificity)
     right.plot(ill_of_1000 / 1000, ppv, "o", color=show.PALETTE[3], markersize=9)
-    right.annotate(f"PPV {ppv:.0%}", (ill_of_1000 / 1000, ppv), xytext=(-12, 10), textcoords="offset points", ha="right")
+    right.annotate(f"PPV {100 * ppv:.0f} %", (ill_of_1000 / 1000, ppv), xytext=(-12, 10), textcoords="offset points", ha="right")
     right.set(xlabel="prevalence (log scale)", ylabel="positive predictive value", ylim=(0, 1))
     return fig
 
@@ -1171,7 +1175,7 @@ for number, name in enumerate(by_prevalence):
         axes[1].plot(number - 0.15, agreement, "o", color=show.PALETTE[1])
         axes[1].plot(number + 0.15, kappa, "s", color=show.PALETTE[0])
 axes[1].axvline(0.5, color="0.8")
-axes[1].set(xticks=[-0.15, 0.15, 0.85, 1.15], xticklabels=["percent\nagreement", "kappa"] * 2, ylim=(0, 1))
+axes[1].set(xticks=[-0.15, 0.15, 0.85, 1.15], xticklabels=["percent\nagreement", "kappa"] * 2, ylim=(0, 1), ylabel="agreement (1: complete)")
 axes[1].set_title("six pairs of readers; left: 30 % ill, right: 3 % ill", fontsize=10)
 show.figure(
     fig,
@@ -1832,14 +1836,15 @@ froc_interval = np.percentile([found[false <= 1].max(initial=0) for false, found
 shown = 5
 fig, axes = plt.subplots(1, 2, figsize=(10.5, 3.9), width_ratios=[1.25, 1], layout="constrained")
 axes[0].imshow(
-    chests[shown].hu[25:-40, 10:-10], vmin=-1000, vmax=300, extent=(10, chests[shown].hu.shape[1] - 10, chests[shown].hu.shape[0] - 40, 25)
+    chests[shown].hu[20:-30, 10:-10], vmin=-1000, vmax=300, extent=(10, chests[shown].hu.shape[1] - 10, chests[shown].hu.shape[0] - 30, 20)
 )
 for number, (row, column, radius, score, _bright) in enumerate(marks[shown][:4]):
     colour, width = (show.PALETTE[1], 2) if hits[shown][number] else (show.PALETTE[5], 1)
     size = 2 * radius + 2
     axes[0].add_patch(plt.Rectangle((column - size, row - size), 2 * size, 2 * size, fill=False, color=colour, linewidth=width))
-    axes[0].text(column - size, row - size - 1, f"{score:.2f}", color=colour, fontsize=8)
-axes[0].set_title("detection: four best boxes with scores (orange: the nodule)", fontsize=10)
+    ground = {"facecolor": "black", "edgecolor": "none", "pad": 0.8}
+    axes[0].text(column - size, row - size - 1.5, f"{score:.2f}", color=colour, fontsize=8, bbox=ground)
+axes[0].set_title("detection: four best boxes with scores (thick: the nodule)", fontsize=10)
 axes[0].set_axis_off()
 for (name, (false, found)), style in zip(curves.items(), ("-", "--"), strict=True):
     axes[1].step(false, found, style, where="post", linewidth=2, label=f"{name}: {at_one[name]:.2f} at 1")
@@ -1908,19 +1913,19 @@ for name, mask in (("threshold", air), ("holes filled", closed)):
     score[name] = (2 * (mask & truth).sum() / (mask.sum() + truth.sum()), np.percentile(surface_distances(mask, truth), 95))
 (plain_dice, hd95_plain), (lung_dice, hd95) = score.values()
 
-fig, axes = plt.subplots(1, 4, figsize=(13, 3.4), width_ratios=[0.75, 1, 1.25, 1.25], layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(11.4, 3.1), width_ratios=[0.75, 1, 1.25, 1.25], layout="constrained")
 order = np.argsort(-probability)[[0, 1, len(probability) // 2, len(probability) // 2 + 1, -2, -1]]
 axes[0].imshow(np.vstack([np.hstack([screened.images[in_test][i] for i in order[r : r + 2]]) for r in (0, 2, 4)]))
-axes[0].set(xticks=[], yticks=[16, 48, 80], yticklabels=[f"p = {probability[order[r]]:.2f}" for r in (0, 2, 4)])
+axes[0].set(xticks=[], yticks=[16, 48, 80], yticklabels=["p = {:.2f}\nand {:.2f}".format(*probability[order[r : r + 2]]) for r in (0, 2, 4)])
 axes[0].set_title("classification", fontsize=10)
 axes[1].plot(*roc_curve(ill_image[in_test], probability)[:2], linewidth=2)
 axes[1].plot([0, 1], [0, 1], ":", color="0.5")
 axes[1].set(xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
 axes[1].set_title(f"AUC {class_auc:.2f} ({auc_interval[0]:.2f} to {auc_interval[1]:.2f})", fontsize=10)
 for ax, (name, (dice, hd)), mask in zip(axes[2:], score.items(), (air, closed), strict=True):
-    ax.imshow(seen[25:-40, 10:-10], vmin=-1000, vmax=300)
-    ax.contour(mask[25:-40, 10:-10], levels=[0.5], colors=show.PALETTE[1], linewidths=1)
-    ax.set_title(f"segmentation, {name}\nDice {dice:.3f}, HD95 {hd:.0f} mm, {mask.sum() * pixel**2 / 100:.0f} cm2", fontsize=10)
+    ax.imshow(seen[20:-30, 10:-10], vmin=-1000, vmax=300)
+    show.outline(ax, mask[20:-30, 10:-10])
+    ax.set_title(f"segmentation, {name}\nDice {dice:.3f}, HD95 {hd:.0f} mm, {mask.sum() * pixel**2 / 100:.0f} cm²", fontsize=10)
     ax.set_axis_off()
 show.figure(
     fig, alt="Images with high to low predicted probability, the ROC curve, and lungs outlined twice: with and without their vessels"
@@ -2010,7 +2015,7 @@ show.row(
     panels,
     titles=titles,
     window=(0, 1),
-    height=3.1,
+    height=2.7,
     alt="Checkerboards of two MR contrasts of one head before and after registration; an undersampled MR slice, "
     "blurred when zero-filled, sharper by sparse reconstruction",
 )
@@ -2081,11 +2086,11 @@ for q in range(4):
             34 + 28 * place + 2,
             28 * q + 25,
             "yes" if right else "no",
-            color="black" if right else show.PALETTE[3],
+            color="black" if right else "white",
             fontsize=8,
-            fontweight="bold",
+            bbox={"facecolor": "white" if right else "black", "edgecolor": "none", "pad": 1},
         )
-axes[1].set_title(f"retrieval: query | five nearest; precision@5 {hit_at_5.mean():.2f}, by luck {by_luck:.2f}", fontsize=10)
+axes[1].set_title(f"retrieval: query | five nearest, same kind? precision@5 {hit_at_5.mean():.2f}, by luck {by_luck:.2f}", fontsize=10)
 axes[1].set_axis_off()
 show.figure(
     fig, alt="Kaplan-Meier curves of a higher and a lower risk group on held-out women; four query cells with their five nearest neighbours"
@@ -2465,7 +2470,7 @@ show.row(
     overlay=[upright(nodule[:, middle]), None, upright(nodule.any(axis=1))],
     alt="A coronal slice of a chest with a nodule; the photons counted behind the whole chest, nearly none behind the spine; and minus "
     "their logarithm, which looks like a chest radiograph. The nodule is outlined, and hard to see there",
-    height=3.6,
+    height=3.3,
 )
 print(f"1000 photons through 25 cm of water: {1000 * np.exp(-MU_WATER * 250):.0f} come out")
 print(f"behind a 15 mm nodule (soft tissue instead of lung at -800 HU): {100 * (1 - np.exp(-MU_WATER * 0.8 * 15)):.0f} % fewer photons")
@@ -2522,10 +2527,10 @@ for column, number in enumerate([1, 4, 16, 180]):
         ax.imshow(image, vmin=0 if name is None else -0.35 * image.max(), vmax=image.max())
         ax.set(xticks=[], yticks=[], title=f"{number} angle" + "s" * (number > 1) if name is None else None)
 axes[0, 0].set_ylabel("smeared back")
-axes[1, 0].set_ylabel("ramp filter, then\nsmeared back")
+axes[1, 0].set_ylabel("ramp filter, then\nsmeared back\n(dark grey is 0)")
 show.figure(fig, alt="Two discs back-projected from 1, 4, 16 and 180 angles. Without the filter they end as bright blurs in a grey haze; "
                      "with it they end sharp "
-                     "on a black background, because negative values beside each ray cancel the haze")
+                     "on an even ground of value 0, because negative values, black beside each ray, cancel the haze")
 
 # %% [markdown]
 # One projection alone is a set of stripes: it knows nothing about the depth. The negative flanks of the filtered stripes are
@@ -2559,15 +2564,15 @@ def draw(projections: int, photons: float) -> plt.Figure:
     axes[0].imshow(measured, aspect="auto", extent=(0, 180, -192, 192), cmap="gray")
     axes[0].set(title="sinogram", xlabel="angle (degrees)", ylabel="detector (mm)")
     axes[1].imshow(image, vmin=-1000, vmax=300)
-    axes[1].set_title(f"{projections} projections, {photons:,.0f} photons a ray")
+    axes[1].set_title(f"{projections} projections,\n{photons:,.0f} photons a ray", fontsize=10)
     axes[2].imshow(image - chest.hu, vmin=-300, vmax=300)
-    axes[2].set_title(f"error, mean {error:.0f} HU (grey = 0)")
+    axes[2].set_title(f"error, mean {error:.0f} HU (grey: 0,\nwhite: 300 too high, black: 300 too low)", fontsize=10)
     for ax in axes[1:]:
         ax.set_axis_off()
     return fig
 
 
-show.explore(draw, projections=[60, 10, 20, 36, 120, 360], photons=[1e5, 3e3, 1e4, 1e6],
+show.explore(draw, projections=[60, 10, 20, 36, 120, 360], photons=[100_000, 3_000, 10_000, 1_000_000],
              alt="Sinogram of a chest, its reconstruction from 60 projections with fine streaks, and the error")
 
 # %% tags=["demo"]
@@ -2818,9 +2823,9 @@ def draw(TR: float, TE: float) -> plt.Figure:
     axes[0].set_title(f"TR {TR:.0f} ms, TE {TE:.0f} ms")
     axes[0].set_axis_off()
     t, echo = np.linspace(0, 6000, 400), np.linspace(0, 200, 200)
-    for name, rho, t1, t2, ready, tone in zip(NAMES, RHO, T1, T2, recovered, show.PALETTE, strict=False):
-        axes[1].plot(t, rho * (1 - np.exp(-t / t1)), color=tone)
-        axes[2].plot(echo, rho * ready * np.exp(-echo / t2), color=tone, label=name)
+    for name, rho, t1, t2, ready, tone, dash in zip(NAMES, RHO, T1, T2, recovered, show.PALETTE, ("-", "--", "-."), strict=False):
+        axes[1].plot(t, rho * (1 - np.exp(-t / t1)), color=tone, ls=dash)
+        axes[2].plot(echo, rho * ready * np.exp(-echo / t2), color=tone, ls=dash, label=name)
     axes[1].axvline(TR, color="k", ls=":")
     axes[1].set(title="regrowth: TR decides", xlabel="time after the pulse (ms)", ylabel="$M_z$", ylim=(0, 1.02))
     axes[2].axvline(TE, color="k", ls=":")
@@ -3160,8 +3165,8 @@ pet = simulate.pet_slice(counts=1e5, size=128, spacing=1.6, lesions=1, seed=SEED
 shape = pet.activity / pet.activity.sum()
 generator = np.random.default_rng(SEED)
 scans = {total: generator.poisson(shape * total) for total in (2e4, 2e5, 2e6)}
-show.row([shape * 1e4, *(counts / counts.sum() * 1e4 for counts in scans.values())], window=(0, float(shape.max() * 7e3)), height=2.9,
-         titles=["expected uptake", *(f"{total:.0e} counts".replace("e+0", "e") for total in scans)],
+show.row([shape * 1e4, *(counts / counts.sum() * 1e4 for counts in scans.values())], window=(0, float(shape.max() * 7e3)), height=2.7,
+         titles=["expected uptake (white spot: a lesion)", *(f"{total:,.0f} counts" for total in scans)],
          alt="Expected uptake of FDG in a brain slice with a lesion, and scans with twenty thousand, two hundred thousand and two "
              "million counts, less and less noisy")
 bright = shape >= np.percentile(shape[shape > 0], 90)
@@ -3203,7 +3208,8 @@ repeats = {
 fig, axes = plt.subplots(1, 5, figsize=(11, 2.8), layout="constrained", width_ratios=[1, 1, 1, 1, 2.2])
 for ax, letter, values in zip(axes, "ABCD", [repeats[n] for n in ("Rician", "speckle", "Poisson", "Gaussian")], strict=False):
     ax.hist(values[:, -1], bins=30, range=(300, 500), color="0.6")
-    ax.set(title=letter, yticks=[], xlabel="value")
+    ax.set(title=letter, xticks=[350, 400, 450], yticks=[], xlabel="value")
+axes[0].set_ylabel("number of repeats")
 for (name, values), tone, marker in zip(repeats.items(), show.PALETTE, "os^D", strict=False):
     axes[4].plot(values.mean(0), values.var(0), marker + "-", color=tone, ms=4, label=name)
 axes[4].set(xlabel="mean over repeats", ylabel="variance over repeats")
@@ -3405,7 +3411,7 @@ slide = data.load("immunohistochemistry", profile=PROFILE).image  # (512, 512, 3
 separated = rgb2hed(slide)  # scikit-image's own separation: haematoxylin, eosin, DAB
 show.row(
     [slide, *(np.clip(stain / np.percentile(stain, 99.5), 0, 1) for stain in (separated[..., 0], separated[..., 2]))],
-    titles=["what the camera saw", "haematoxylin: all nuclei", "DAB: the marked protein"],
+    titles=["what the camera saw", "haematoxylin: all nuclei (bright: much)", "DAB: the marked protein (bright: much)"],
     cmap=show.SEQUENTIAL,
     alt="A section of colon glands stained blue and brown; the amount of haematoxylin, high in nuclei; the amount of DAB, high in glands",
     height=3.3,
