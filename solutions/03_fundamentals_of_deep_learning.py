@@ -193,7 +193,7 @@ ax.plot(gap, stable, color=show.PALETTE[0], linewidth=5, alpha=0.4, label="with 
 ax.plot(gap, naive, color=show.PALETTE[3], linestyle="--", label=f"naive: infinite from {breaks_at:.0f} on")
 ax.axvline(breaks_at, color="0.5", linestyle=":")
 ax.set(xlabel="logit of the wrong class, over that of the true one", ylabel="loss (nats)")
-ax.legend(loc="upper left")
+ax.legend(loc="upper left", fontsize=9)
 show.figure(fig, alt="Loss against logit: the stable formula is a straight line; the naive one follows it up to about 89 and is infinite beyond")
 with np.errstate(all="ignore"):
     print("naive chances for the logits 1000 and 998:", np.exp(np.array([1000.0, 998.0])) / np.exp(np.array([1000.0, 998.0])).sum(), "- stable:", torch.softmax(torch.tensor([1000.0, 998.0]), 0).numpy().round(3))
@@ -573,7 +573,7 @@ fig, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained", sharey=T
 for ax, (name, chance) in zip(axes, pictures.items(), strict=True):
     shade = ax.contourf(across, up, chance.reshape(across.shape), levels=np.linspace(0, 1, 11), cmap=show.SEQUENTIAL, alpha=0.6)
     for value, mark, color in ((0, "o", show.PALETTE[0]), (1, "^", show.PALETTE[3])):
-        ax.scatter(*blood_x[:150][blood_y[:150] == value].T, marker=mark, s=14, color=color, label=("safe", "in danger")[value])
+        ax.scatter(*blood_x[:150][blood_y[:150] == value].T, marker=mark, s=22, color=color, edgecolor="white", linewidth=0.5, label=("safe", "in danger")[value])
     ax.set(title=f"{name}: AUC {island_auc[name]:.2f}", xlabel="potassium (SD)", aspect="equal")
 axes[0].set_ylabel("sodium (SD)")
 axes[0].legend(loc="lower left", fontsize=8, frameon=True)
@@ -678,7 +678,7 @@ def draw_fits(degree: int = 12, measurements: int = 25) -> plt.Figure:
         y = uptake(t) + draw.normal(0, SIGMA, measurements)
         fitted = np.polynomial.Chebyshev.fit(t, y, min(degree, measurements - 1), domain=[-1, 1])
         ax.plot(2.5 * (times + 1), fitted(times), color=show.PALETTE[0], alpha=0.45, linewidth=1, label=None if number else "twelve fits")
-    ax.plot(2.5 * (t + 1), y, ".", color=show.PALETTE[3], label="one training set")
+    ax.plot(2.5 * (t + 1), y, "o", color=show.PALETTE[3], markersize=5, markeredgecolor="white", label="one training set")
     ax.plot(2.5 * (times + 1), uptake(times), color="black", linewidth=2, linestyle="--", label="truth")
     ax.set(xlabel="minutes after injection", ylabel="signal", ylim=(-0.5, 2.3), title=f"degree {degree}, {measurements} measurements")
     ax.legend(ncols=3, fontsize=8, loc="upper right")
@@ -1759,9 +1759,11 @@ for column, number in enumerate(strongest, 1):
     shade = axes[0, column].imshow(first[number], cmap="PuOr", vmin=-limit, vmax=limit)
     axes[1, column].imshow(maps_1[number], cmap=show.SEQUENTIAL)
     axes[0, column].set_title(f"filter {number}", fontsize=9)
+    for (row, place), weight in np.ndenumerate(first[number]):  # the sign, for those who don't see it by the colour
+        axes[0, column].text(place, row, f"{weight:+.2f}", ha="center", va="center", fontsize=7, color="white" if abs(weight) > 0.7 * limit else "black")
 for ax in axes.ravel():
     ax.set_axis_off()
-fig.colorbar(shade, ax=axes[0, -1], shrink=0.8)
+fig.colorbar(shade, ax=axes[0, -1], shrink=0.8, label="weight")
 show.figure(fig, alt="Six learned 3 by 3 filters above what they answer on a malignant lesion: some answer at edges of one direction, some in dark or bright regions")
 
 # %% [markdown]
@@ -1795,7 +1797,7 @@ for ax, frame in zip(axes, (0, 8, 16), strict=False):
     ax.imshow(cine[frame, 20:205, 70:270], vmin=0, vmax=150)
     ax.axhline(100, color=show.PALETTE[1], linewidth=1)
     ax.set(title=f"frame {frame + 1}", xticks=[], yticks=[])
-axes[3].imshow(cine[:, 120, 120:270].T, aspect="auto", vmin=0, vmax=90)
+axes[3].imshow(cine[:, 120, 120:270].T, aspect="auto", vmin=0, vmax=90, extent=(0.5, len(cine) + 0.5, 150, 0))
 axes[3].set(title="M-mode: the line through time", xlabel="frame", ylabel="place on the line", yticks=[])
 show.figure(fig, alt="Three frames of a real echocardiogram with a line across the left ventricle, and that line over 30 frames: the walls are bright bands that move apart and together")
 
@@ -1859,7 +1861,7 @@ for row, label in zip(axes, (0, 1), strict=True):
         ax.imshow(loops["frames"][i, frame], vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[], title=f"frame {frame + 1}")
     row[0].set_ylabel(f"label {label}")
-    row[4].imshow(loops["frames"][i, :28, SIDE // 2].T, vmin=0, vmax=1, aspect="auto")
+    row[4].imshow(loops["frames"][i, :28, SIDE // 2].T, vmin=0, vmax=1, aspect="auto", extent=(0.5, 28.5, SIDE, 0))
     row[4].set(title="M-mode", xlabel="frame", yticks=[])
     row[5].plot(np.arange(1, 29), loops["radius"][i, :28], color=show.PALETTE[label])
     row[5].set(title="cavity radius, mm", xlabel="frame")
@@ -2412,7 +2414,7 @@ axes[1].plot(weights_on_grid, losses_on_grid, color="0.3")
 for (name, step), color, mark in zip(steps_from_edge.items(), (show.PALETTE[3], show.PALETTE[2]), "s^", strict=True):
     lands = edge.item() + step
     axes[1].plot(min(lands, 2.2), float(end_of_chain(torch.tensor(lands, dtype=torch.float64))), mark, color=color, clip_on=False,
-                 label=f"{name}: lands at w = {lands:.2f}" + (", far outside" if lands > 2.2 else ""))
+                 label=f"{name}:\nlands at w = {lands:.2f}" + (", far outside" if lands > 2.2 else ""))
 axes[1].axvline(edge.item(), color="0.7", linestyle=":")
 axes[1].set(xlabel="w", ylabel="loss after 30 frames", xlim=(1.2, 2.2))
 axes[1].legend(fontsize=8, loc="center right")
@@ -2591,11 +2593,16 @@ for row, columns, name in zip(axes, (components[:, :code_size], D.detach()), ("P
     for j, ax in enumerate(row):
         top = columns[:, j].abs().max()
         ax.imshow(columns[:, j].reshape(14, 14), cmap="RdBu_r", vmin=-top, vmax=top)
-        ax.set(xticks=[], yticks=[], title=f"{name} {j + 1}")
+        if 0 > columns[:, j].min() and columns[:, j].max() > 0:
+            ax.contour(columns[:, j].reshape(14, 14), levels=[0], colors="black", linewidths=0.8)
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(f"{name} {j + 1}", fontsize=10)
+fig.supxlabel("red is above 0, blue below, the black line is at 0", fontsize=9)
 show.figure(fig, alt="Upper row: six principal components of chest films, each a clear pattern. Lower row: the six decoder columns of the autoencoder, mixtures of those patterns")
 fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 ax.semilogy(10 * np.arange(1, len(angle_curve) + 1), np.array(angle_curve))
 ax.axhline(0.5, color="0.6", linestyle=":")
+ax.text(1000, 0.6, "half a degree", ha="right", va="bottom", fontsize=9)
 ax.set(xlabel="iteration", ylabel="principal angles, degrees")
 show.figure(fig, alt="The six principal angles between the autoencoder's decoder and PCA's subspace fall from tens of degrees to below half a degree")
 
@@ -2621,7 +2628,7 @@ def rebuilt(numbers: int) -> plt.Figure:
             ax.set(xticks=[], yticks=[])
     axes[0, 0].set_ylabel("film")
     axes[1, 0].set_ylabel(f"{numbers} of 784")
-    fig.suptitle(f"{numbers} numbers keep {1 - left_out:.0%} of the variance of validation films", fontsize=10)
+    fig.suptitle(f"a code of length {numbers} keeps {100 * (1 - left_out):.0f} % of the variance of validation films", fontsize=10)
     return fig
 
 
@@ -3455,8 +3462,8 @@ def three_paths(log10_rate: float) -> plt.Figure:
     a, b = np.meshgrid(np.linspace(-5, 2, 90), np.linspace(-1.2, 1.2, 60))
     for ax, color, kind in zip(axes, show.PALETTE, ("SGD", "momentum", "Adam"), strict=False):
         path = descent(kind, 10**log10_rate, 60, valley, [-4.5, 0.9])
-        ax.contour(a, b, 0.5 * (a**2 + 40 * b**2), levels=np.geomspace(0.1, 30, 9), cmap=show.SEQUENTIAL, linewidths=0.7)
-        ax.plot(*np.clip(path, -50, 50).T, ".-", color=color, markersize=4, linewidth=1)
+        ax.contour(a, b, 0.5 * (a**2 + 40 * b**2), levels=np.geomspace(0.1, 30, 9), colors="0.8", linewidths=0.7)
+        ax.plot(*np.clip(path, -50, 50).T, ".-", color=color, markersize=5, linewidth=1.3)
         ax.plot(0, 0, "k+", markersize=10)
         loss = 0.5 * (path[-1, 0] ** 2 + 40 * path[-1, 1] ** 2)
         ax.set(xlim=(-5, 2), ylim=(-1.2, 1.2), xlabel="a", title=f"{kind}: loss {loss:.2g} after 60 steps")
@@ -3879,16 +3886,18 @@ for number, kind in enumerate(MAKE):
         smooth[t] = 0.9 * (smooth[t - 1] if t else 0) + 0.1 * loss
     smooth /= 1 - 0.9 ** np.arange(1, len(losses) + 1)  # the same bias correction as Adam's
     finder[kind] = float(finder_rates[smooth.argmin()] / 10)
-    color, mark = show.PALETTE[number], "o^s"[number]
-    axes[0].loglog(finder_rates[: len(smooth)], np.minimum(smooth, 5), color=color, label=kind)
-    axes[1].loglog(rate_grid, np.minimum(val_mm[kind], 9), mark + "-", color=color, label=kind)
+    color, mark, dash = show.PALETTE[number], "o^s"[number], ("-", "--", "-.")[number]
+    axes[0].loglog(finder_rates[: len(smooth)], np.minimum(smooth, 5), dash, color=color, label=kind)
+    axes[1].loglog(rate_grid, np.minimum(val_mm[kind], 9), mark + dash, color=color, label=kind)
     for ax in axes:
         ax.axvline(finder[kind], color=color, linestyle=":")
+        ax.plot(finder[kind], 0.98 - 0.06 * number, mark, color=color, transform=ax.get_xaxis_transform())  # whose guess it is
     finder_mm[kind] = off_by_mm(short_training(kind, np.full(steps, finder[kind]), run.seed)[0], "val")
     print(f"{kind:9s} finder's guess {finder[kind]:.1e}, off by {finder_mm[kind]:.2f} mm; best on validation {best_rate[kind]:.1e}, off by {min(val_mm[kind]):.2f} mm; {working[kind]} of {len(rate_grid)} rates work")
 axes[1].axhline(guess_mm["val"], color="0.6", linewidth=1)
-axes[0].set(xlabel="learning rate, growing with every step", ylabel="smoothed training loss", title="the finder: one short run (dotted: its guess)")
+axes[0].set(xlabel="learning rate, growing with every step", ylabel="smoothed training loss", title="the finder: one short run each (dotted: its guess)")
 axes[1].set(xlabel="learning rate", ylabel="validation error, mm", title=f"the sweep: {len(rate_grid)} runs of {steps} steps (grey: always the mean)")
+axes[0].legend(loc="lower left", fontsize=9)
 axes[1].legend(loc="lower left", fontsize=9)
 show.figure(fig, alt="Left: smoothed loss of three optimizers as the rate grows; each falls, then explodes. Right: validation error over the rate; each has a range that works, Adam's lies at smaller rates")
 assert all(min(values) < guess_mm["val"] / 2 for values in val_mm.values()), "each optimizer should have a rate at which the network learns"
@@ -3898,7 +3907,7 @@ assert max(finder_mm.values()) < guess_mm["val"] / 2, "the finder's guess should
 optimizer_mm = {kind: [off_by_mm(short_training(kind, np.full(steps, rate), seed)[0], "test") for seed in range(run.seed + 1, run.seed + 4)] for kind, rate in best_rate.items()}
 fig, ax = plt.subplots(figsize=(6, 2.2), layout="constrained")
 for number, (kind, values) in enumerate(optimizer_mm.items()):
-    ax.plot(values, [number] * len(values), "o^s"[number], color=show.PALETTE[number])
+    ax.plot(values, [number] * len(values), "o^s"[number], color=show.PALETTE[number], markersize=8, markeredgecolor="white")
     print(f"{kind:9s} at {best_rate[kind]:.1e}: test error {np.mean(values):.2f} mm, three seeds from {min(values):.2f} to {max(values):.2f} (always the mean: {guess_mm['test']:.2f})")
 ax.set(xlabel="test error, mm (one mark a seed)", yticks=range(3), yticklabels=optimizer_mm, ylim=(-0.5, 2.5), xlim=(0, None))
 show.figure(fig, alt="Test error of three seeds for SGD, momentum and Adam, each at the rate that validation chose: all far below the error of always guessing the mean")
@@ -3932,10 +3941,10 @@ fig, axes = plt.subplots(1, 2, figsize=(10, 2.8), layout="constrained")
 for number, (name, rates) in enumerate(schedules.items()):
     errors = [off_by_mm(short_training("Adam", rates, seed)[0], "val") for seed in range(3)]
     axes[0].plot(rates, ("-", "--", "-.")[number], color=show.PALETTE[number], label=name)
-    axes[1].plot(errors, [number] * 3, "o^s"[number], color=show.PALETTE[number])
+    axes[1].plot(errors, [number] * 3, "o^s"[number], color=show.PALETTE[number], markersize=8, markeredgecolor="white")
     print(f"{name:21s} validation error {np.mean(errors):.2f} mm over three seeds ({min(errors):.2f} to {max(errors):.2f})")
 axes[0].set(xlabel="step", ylabel="learning rate")
-axes[0].legend(fontsize=9)
+axes[0].legend(fontsize=9, loc="lower left", bbox_to_anchor=(0.12, 0))
 axes[1].set(xlabel="validation error, mm (one mark a seed)", yticks=range(3), yticklabels=schedules, ylim=(-0.5, 2.5), xlim=(0, None))
 show.figure(fig, alt="Left: three schedules, constant, cosine, and warm-up then cosine. Right: validation errors of three seeds each")
 
