@@ -112,9 +112,10 @@ def row(
         if other is not None and len(other) != len(images):
             raise ValueError(f"{len(images)} images, but {len(other)} {name}")
     ratios = [image.shape[1] / image.shape[0] for image in images]
-    fig, axes = plt.subplots(
-        1, len(images), figsize=(height * sum(ratios) + 0.2 * len(images), height), width_ratios=ratios, squeeze=False, layout="constrained"
-    )
+    lines = max((title.count("\n") + 1.5 for title in titles), default=0) if titles else 0
+    above = 0.2 * lines  # inches for the titles, so that images keep their height
+    size = (height * sum(ratios) + 0.2 * len(images), height + above)
+    fig, axes = plt.subplots(1, len(images), figsize=size, width_ratios=ratios, squeeze=False, layout="constrained")
     low, high = window or (None, None)
     for number, (ax, image) in enumerate(zip(axes[0], images, strict=True)):
         ax.imshow(image, cmap=cmap, vmin=low, vmax=high)
