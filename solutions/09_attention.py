@@ -116,14 +116,18 @@ def draw_lookup(row: int, column: int, sharpness: int):
     share = [float(weights[torch.tensor(kind == t)].sum()) for t in (1, 2, 3, 5, 4)]
     fig, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained", width_ratios=[1, 1, 0.9])
     axes[0].imshow(ms_scans[2].image)
-    axes[0].contour(ms_lesion, levels=[0.5], colors=[show.PALETTE[1]])
+    show.outline(axes[0], ms_lesion)
     axes[1].imshow(seen, cmap=show.SEQUENTIAL, vmin=0, vmax=0.6)
-    for ax, title in zip(axes, ("FLAIR, lesions outlined", "root of the attention"), strict=False):
-        ax.plot(*np.argwhere(ms_mask)[place][::-1], "+", color=show.PALETTE[3], markersize=14, markeredgewidth=2)
+    (top, left), (bottom, right) = np.argwhere(ms_mask).min(0) - 2, np.argwhere(ms_mask).max(0) + 2
+    for ax, title in zip(axes, ("FLAIR, lesions outlined; circle: the query", "attention (its root; bright: much)"), strict=False):
+        for color, width in (("black", 4), ("white", 2)):  # seen on dark and on bright
+            ax.plot(*np.argwhere(ms_mask)[place][::-1], "o", color=color, markersize=21, markerfacecolor="none", markeredgewidth=width)
+        ax.set(xlim=(left, right), ylim=(bottom, top))
         ax.set_title(title, fontsize=10)
         ax.set_axis_off()
-    axes[2].barh(["fluid", "grey", "white", "this lesion", "other lesions"], share, color=[show.PALETTE[i] for i in (5, 2, 0, 4, 1)])
-    axes[2].set(xlim=(0, 1), xlabel="share of the attention")
+    bars = axes[2].barh(["fluid", "grey", "white", "this lesion", "other lesions"], share, color=[show.PALETTE[i] for i in (5, 2, 0, 4, 1)])
+    axes[2].bar_label(bars, [f"{part:.0%}" for part in share], padding=3)
+    axes[2].set(xlim=(0, 1.1), xlabel="share of the attention")
     return fig
 
 
@@ -131,10 +135,10 @@ largest = np.argwhere(ms_spots == np.bincount(ms_spots.flat)[1:].argmax() + 1)
 start_row, start_column = largest[np.abs(largest - largest.mean(0)).sum(1).argmin()]  # the middle of the largest lesion
 show.explore(draw_lookup, row=widgets.IntSlider(int(start_row), 10, 85, description="row"), column=widgets.IntSlider(int(start_column), 10, 85, description="column"),
              sharpness=widgets.IntSlider(20, 5, 100, 5, description="sharpness"),
-             alt="A FLAIR slice with outlined lesions and a cross at the query in one of them, its attention over the brain, and bars of what each tissue gets; other lesions light up, far from the query")
+             alt="A FLAIR slice with outlined lesions and a circle round the query in one of them, its attention over the brain, and bars of what each tissue gets: its own lesion most, then the other lesions, far from the query, and some grey matter")
 
 # %% [markdown]
-# The query finds its like, across the whole brain, in one step. (Most goes to its own lesion, then to the other lesions; the white matter around it gets next to nothing: read the bars.) A convolution of 3 x 3 needs dozens of layers to bridge the distance. Move the cross into a ventricle or the cortex, and lower the sharpness: with a flat softmax everybody looks at everything, and all get the mean.
+# The query finds its like, across the whole brain, in one step. (Most goes to its own lesion, then to the other lesions; the white matter around it gets next to nothing: read the bars.) A convolution of 3 x 3 needs dozens of layers to bridge the distance. Move the circle into a ventricle or the cortex, and lower the sharpness: with a flat softmax everybody looks at everything, and all get the mean.
 #
 # So what does $\sqrt d$ do? Exactly that: it sets the sharpness. If the entries of $q$ and $k$ are independent with mean 0 and variance 1, then $q^\top k$ has variance $d$. Wide scores make the softmax a hard maximum, and a hard maximum has no gradient: the Jacobian of the softmax is
 # $\partial a_i / \partial s_j = a_i(\delta_{ij} - a_j)$, and every entry vanishes when one $a_i$ is 1 and the others are 0.
@@ -156,6 +160,8 @@ for scaled, line_style, marker in ((False, "--", "s"), (True, "-", "o")):
     for ax, part in zip(axes, (0, 1), strict=True):
         ax.plot(widths, [saturation[scaled, d][part] for d in widths], line_style, marker=marker, color=show.PALETTE[0 if scaled else 3], label="divided by the root of d" if scaled else "not scaled")
         ax.set(xscale="log", xlabel="features d")
+        ax.set_xticks(widths, widths)
+        ax.minorticks_off()
 axes[0].set(ylabel="largest attention, mean", ylim=(0, 1.02))
 axes[1].set(ylabel="size of the softmax's Jacobian, median", yscale="log")
 axes[0].legend()
@@ -339,13 +345,15 @@ for i, values in enumerate(follow_accuracy.values()):
     axes[0].errorbar(mean, i, xerr=[[mean - low], [high - mean]], fmt="osD^"[i], color=show.PALETTE[i], capsize=4, markersize=7)
 for value, name, style in ((own_accuracy, "large today means grown", ":"), (rule_accuracy, "nearest old lesion, by rule", "--")):
     axes[0].axvline(value, color="black", linestyle=style, label=name)
-axes[0].set(yticks=range(4), yticklabels=list(follow_accuracy), xlabel="accuracy on new patients (mean, 95 % interval over seeds)", xlim=(0.5, 1.02))
+axes[0].set(yticks=range(4), yticklabels=list(follow_accuracy), xlabel="accuracy on new patients (mean, 95 % interval over seeds)", xlim=(0.5, 1.02), ylim=(-0.5, 3.5))
 axes[0].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9, ncols=2)
 one = int(torch.argmax((follow_test["real"].sum(1) == 12).float()))  # a patient with six lesions
 today = torch.nonzero(follow_test["prior"][one] >= 0)[:, 0]
 columns = torch.cat([follow_test["prior"][one][today], today])  # last year's lesions in the order of their partners, then today's
-axes[1].imshow(looked[one][today][:, columns], cmap=show.SEQUENTIAL, vmin=0, vmax=1)
-axes[1].plot(range(6), range(6), "s", markersize=17, markerfacecolor="none", markeredgecolor=show.PALETTE[3], label="the same lesion (planted)")
+weights = axes[1].imshow(looked[one][today][:, columns], cmap=show.SEQUENTIAL, vmin=0, vmax=1)
+fig.colorbar(weights, ax=axes[1], shrink=0.5, label="attention")
+axes[1].plot(range(6), range(6), "s", markersize=15, markerfacecolor="none", markeredgecolor="white", markeredgewidth=3)  # white and black: seen on every cell
+axes[1].plot(range(6), range(6), "s", markersize=15, markerfacecolor="none", markeredgecolor="black", label="the same lesion (planted)")
 axes[1].set(xlabel="looks at: lesions of last year, then of today", ylabel="lesion of today", xticks=range(12), xticklabels=[*"abcdefABCDEF"], yticks=range(6), yticklabels=[*"ABCDEF"])
 axes[1].legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=9)
 show.figure(fig, alt="Left: accuracy of four networks with intervals; attention is near the rule of the nearest old lesion, the others are far below. Right: attention of one patient's six lesions over their twelve entries; the bright cells lie in the squares that mark the same lesion of last year")
@@ -789,9 +797,10 @@ sound_by_channel = [gates[flow_bad == (1 if c < 8 else 0), c].mean().item() for 
 axes[1].plot(range(16), sound_by_channel, "o", color=show.PALETTE[0], label="its contrast is sound")
 axes[1].plot(range(16), spoilt_by_channel, "s", color=show.PALETTE[3], label="its contrast is spoilt")
 axes[1].vlines(range(16), spoilt_by_channel, sound_by_channel, color="0.6", zorder=0)
+axes[1].axvline(7.5, color="0.5", linestyle=":")
 axes[1].set(xlabel="channel (0-7 from T2, 8-15 from FLAIR)", ylabel="mean gate", ylim=(0, 1))
 axes[1].legend(fontsize=9, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-show.figure(fig, alt="Left: test AUC of three networks with intervals over seeds. Right: for each of 16 channels the mean gate when its contrast is sound and when it is spoilt")
+show.figure(fig, alt="Left: test AUC of three networks with intervals over seeds. Right: for each of 16 channels the mean gate when its contrast is sound and when it is spoilt; many of them differ, in either direction")
 gate_moves = float(np.abs(np.subtract(sound_by_channel, spoilt_by_channel)).max())
 flow_gain = t_interval(np.subtract(flow_auc["squeeze-excite"], flow_auc["plain"]))
 flow_rival = t_interval(np.subtract(flow_auc["squeeze-excite"], flow_auc["hidden layer"]))
@@ -1325,10 +1334,11 @@ left, right = fig.subfigures(1, 2, width_ratios=(1, 2))
 ax = left.subplots()
 ax.imshow(cut_film[0, 0], vmin=-1, vmax=1)
 for line in range(7, 28, 7):
-    ax.axhline(line - 0.5, color=show.PALETTE[1])
-    ax.axvline(line - 0.5, color=show.PALETTE[1])
+    for color, width in (("black", 3), (show.PALETTE[1], 1.5)):  # the dark edge shows on every grey
+        ax.axhline(line - 0.5, color=color, linewidth=width)
+        ax.axvline(line - 0.5, color=color, linewidth=width)
 ax.set_axis_off()
-ax.set_title("28 x 28 pixels", fontsize=10)
+ax.set_title("film, 28 x 28 pixels", fontsize=10)
 for number, ax in enumerate(right.subplots(2, 8).flat):
     ax.imshow(film_tokens[0, number].reshape(7, 7), vmin=-1, vmax=1)
     ax.set_axis_off()
@@ -2117,8 +2127,9 @@ for name in ("U-Net", "U-Net, 4 x steps"):
     low, high = np.percentile(np.random.default_rng(0).choice(gaps, (2000, len(gaps))).mean(1), [2.5, 97.5])
     dice_gap[name] = (float(gaps.mean()), float(low), float(high))
     print(f"Swin UNETR minus {name}: {gaps.mean():+.3f}, 95 % over test images {low:+.3f} to {high:+.3f}")
-show.row([scans_test[i, 0] for _ in lesion_found for i in (0, 1)], titles=[name for name in lesion_found for _ in (0, 1)], overlay=[found[i, 0].numpy() for found in lesion_found.values() for i in (0, 1)], height=1.8,
-         alt="Two ultrasound images with the outline that Swin UNETR found, that of the U-Net after as many steps, and that of the U-Net after four times as many")
+show.row([scans_test[i, 0] for _ in lesion_found for i in (0, 1)], titles=[f"{name}\nDice {lesion_dice[name][i]:.2f}" for name in lesion_found for i in (0, 1)],
+         overlay=[found[i, 0].numpy() for found in lesion_found.values() for i in (0, 1)], height=1.8,
+         alt="Two ultrasound images with the outline that Swin UNETR found, that of the U-Net after as many steps, and that of the U-Net after four times as many; Dice of each in its title")
 assert lesion_dice["Swin UNETR"].mean() > lesion_dice["darkest pixels"].mean() + 0.1, "the transformer should beat a rule without training"
 assert lesion_dice["U-Net, 4 x steps"].mean() > lesion_dice["darkest pixels"].mean() + 0.1, "the U-Net should beat a rule without training"
 
@@ -2352,7 +2363,7 @@ def draw_bill(voxels_along_an_axis: int, patch: int) -> plt.Figure:
     fig, ax = plt.subplots(figsize=(6.5, 1.9), layout="constrained")
     ax.barh(["full", "windows of 4 x 4 x 4"], heights, color=show.PALETTE[:2])
     for row, height in enumerate(heights):
-        ax.text(height, row, f" {height:,.3f} GiB", va="center")
+        ax.text(height, row, f" {height:,.0f} GiB" if height >= 10 else f" {height:.2g} GiB", va="center")
     ax.axvline(24, color="black", linestyle=":")
     ax.set(xscale="log", xlim=(1e-4, 1e6), xlabel="attention weights of one layer, GiB (dotted: 24)", title=f"{side}$^3$ = {side**3:,} tokens")
     return fig
@@ -2672,10 +2683,11 @@ for name, values in spot_maps.items():
     print(f"{name:24s} highest patch holds lesion {spot_hit[name]:.2f} ({spot_hit_interval[name][0]:.2f} to {spot_hit_interval[name][1]:.2f}), AUC for lesion patches {spot_map_auc[name]:.2f}")
 healthy_map = maps_of(spot_net, spot_test_x[spot_test_y == 0])["attention, layer 2"]
 print(f"{'any patch (chance)':24s} {spot_chance:.2f}; mean of the highest weight of layer 2: {spot_maps['attention, layer 2'].amax(1).mean():.2f} in diseased images, {healthy_map.amax(1).mean():.2f} in healthy ones (uniform: {1 / 17:.2f})")
-pictures = [spot_test_x[diseased][0, 0], *[values[0].reshape(4, 4).repeat_interleave(7, 0).repeat_interleave(7, 1) for values in spot_maps.values()]]
-outlines = [held[0].reshape(4, 4).repeat_interleave(7, 0).repeat_interleave(7, 1).numpy()] * len(pictures)
+astray = int((~held.gather(1, spot_maps["attention, layer 1"].argmax(1, keepdim=True))[:, 0]).int().argmax())  # the first image in which the first layer points elsewhere
+pictures = [spot_test_x[diseased][astray, 0], *[values[astray].reshape(4, 4).repeat_interleave(7, 0).repeat_interleave(7, 1) for values in spot_maps.values()]]
+outlines = [held[astray].reshape(4, 4).repeat_interleave(7, 0).repeat_interleave(7, 1).numpy()] * len(pictures)
 show.row(pictures, titles=["image", *[name.replace(" (no network)", "").replace("attention, ", "").replace(", random", ",\nrandom") for name in spot_maps]], overlay=outlines, cmap="cividis", height=1.8,
-         alt="One image with a planted lesion, outlined, and six maps of it: attention of each layer, rollout, occlusion, attention of a network that was never trained, and plain brightness")
+         alt="One image with a planted lesion, its patch outlined, and six maps of it: attention of the first layer, which is highest elsewhere, of the second, rollout, occlusion, attention of a network that was never trained, and plain brightness")
 assert spot_hit["occlusion"] > spot_chance + 0.2, "painting over the lesion should lower the logit most"
 
 # %% tags=["demo"]
@@ -2708,7 +2720,7 @@ assert torch.allclose(same, as_trained, atol=1e-4), "without a change the logits
 # %% [markdown]
 # Three readings, each to be checked on the numbers above.
 #
-# - **Pointing.** The maps of one network do not agree. In our runs the last layer's map and rollout lie on the lesion nearly always, and the first layer's no more often than plain brightness, which needs no network. Which of them would have been printed? Compare with the network with random weights: whatever its map finds comes from the image, not from learning. Occlusion asks the network itself, costs 16 more passes, and is the one with a meaning:
+# - **Pointing.** The maps of one network do not agree (the picture is the first test image in which the first layer points elsewhere). In our runs the last layer's map and rollout lie on the lesion nearly always, and the first layer's no more often than plain brightness, which needs no network. Which of them would have been printed? Compare with the network with random weights: whatever its map finds comes from the image, not from learning. Occlusion asks the network itself, costs 16 more passes, and is the one with a meaning:
 #   so much would the logit fall. And a healthy image has a highest patch as well; its weight is lower here, which a picture that is scaled to its own maximum hides.
 # - **Mattering.** In our runs the first layer's attention can be made uniform, and the AUC hardly falls: its picture explains little, however it looks. The last layer's can't: attention is *used* there. Uniform keys are a blow that training never saw, though, so that a fall alone would prove little: that is Wiegreffe and Pinter's objection.
 # - So an attention map is a hypothesis about the network, neither worthless nor a reason. Test it by a change of the input, and on planted truth. This was one network and an easy lesion; lecture 10 puts all kinds of maps through such tests.
