@@ -173,15 +173,14 @@ cohort = {
 TEST_GROUPS = ["test lesion", "test texture", "test semantic"]
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(4, 5, figsize=(9, 7.4), layout="constrained")
+fig, axes = plt.subplots(4, 5, figsize=(8.4, 7.0), layout="constrained")
 for line, group in zip(axes, ["test healthy", *TEST_GROUPS], strict=True):
     for number, ax in enumerate(line):
         ax.imshow(cohort[group].images[number, 0], vmin=0, vmax=1.6)
-        if cohort[group].truth[number].any():
-            ax.contour(cohort[group].truth[number], levels=[0.5], colors=show.PALETTE[1], linewidths=1.2)
+        show.outline(ax, ndimage.binary_dilation(cohort[group].truth[number], iterations=2))  # two pixels outside, so that it hides no lesion
         ax.set_axis_off()
     line[0].set_title(group, loc="left", fontsize=10)
-show.figure(fig, alt="Four rows of five FLAIR slices: healthy; with small bright lesions outlined; with a disc of blurred or twisted tissue outlined; with one ventricle widened or the midline shifted, the region outlined")
+show.figure(fig, alt="Four rows of five FLAIR slices: healthy; with small bright lesions, each in a ring; with a disc of blurred or twisted tissue outlined; with one ventricle widened or the midline shifted, the region outlined")
 for group, slices in cohort.items():
     print(f"{group:14s} {len(slices.images):4d} subjects", "" if not slices.sick.any() else f"{slices.truth.sum((1, 2)).mean() * SPACING**2 / 100:6.1f} cm2 changed on average")
 
@@ -288,8 +287,8 @@ enter_map("distance from the mean slice", lambda x: np.abs(x[:, 0].numpy() - nor
 first_table = table_of(board)
 
 # %% [markdown]
-# Brightness finds lesions, since they are bright, and nothing else: for changed texture it is no better than a coin, or close to it, and for wrong arrangements even worse, since a large ventricle is dark. The mean slice knows where the ventricles usually are, and so it has some sense of arrangement; but people differ, its standard deviation is large wherever folds lie, and
-# faint lesions drown in it. And look at the pairs of AUPRC: the same scores, the same ranking, and at a prevalence of 5 % a much smaller number. Whoever quotes an AUPRC without its prevalence has told you nothing; and a coin has an AUPRC of $\pi$, not of 0.5.
+# Brightness finds lesions, since they are bright, and nothing else: for changed texture it is a coin, and for wrong arrangements no better than one, or worse, since a large ventricle is dark. The mean slice knows where the ventricles usually are, and so it has some sense of arrangement; but people differ, its standard deviation is large wherever folds lie, and
+# faint lesions drown in it. And look at the pairs of AUPRC: the same scores, the same ranking, and at a prevalence of 5 % a smaller number: a little smaller for brightness on lesions, a third for the mean slice. Whoever quotes an AUPRC without its prevalence has told you nothing; and a coin has an AUPRC of $\pi$, not of 0.5.
 
 # %% [markdown]
 # ### Exercise 7.1a - average precision at another prevalence
@@ -540,17 +539,17 @@ healthy_quantile = float(np.quantile(healthy_group.images[:, 0].numpy()[healthy_
 def draw_threshold(threshold: float):
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=(1, 1.6), layout="constrained")
     left.imshow(lesion_group.images[0, 0], vmin=0, vmax=1.8)
-    left.contour(lesion_group.truth[0], levels=[0.5], colors=show.PALETTE[1], linewidths=1.5)
+    show.outline(left, lesion_group.truth[0])
     spots = np.argwhere(found_at(lesion_group, threshold)[0])
     left.plot(spots[:, 1], spots[:, 0], "o", color=show.PALETTE[5], markersize=4, markeredgecolor="black", markeredgewidth=0.5)
-    left.set_title("orange line: planted; dots: found", fontsize=9)
+    left.set_title("line: planted; dots: found", fontsize=9)
     left.set_axis_off()
     right.plot(grid_of_thresholds, dice_curve, "o-", color=show.PALETTE[0], markersize=4, label="test lesion: mean Dice")
     right.plot(grid_of_thresholds, alarm_curve, "s--", color=show.PALETTE[3], markersize=4, label="healthy validation: share with an alarm")
     right.axvline(healthy_quantile, color="0.4", linestyle=":", label="99.5 % of healthy pixels")
-    right.axvline(threshold, color="black", linewidth=1)
-    right.set(xlabel="threshold on brightness (white matter about 1)", ylim=(-0.03, 1.03))
-    right.legend(fontsize=8)
+    right.axvline(threshold, color="black", linewidth=1, label="the threshold that you chose")
+    right.set(xlabel="threshold on brightness (white matter about 1)", ylabel="mean Dice, or share of subjects", ylim=(-0.03, 1.03))
+    right.legend(fontsize=8, loc="upper right", frameon=True, framealpha=1, edgecolor="white")
     return fig
 
 
@@ -722,25 +721,28 @@ enter("brightness above 99 % of healthy", {g: m.sum((1, 2)) / cohort[g].brain.su
 reconstruction_table = table_of(board)
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(3, 6, figsize=(11, 5.6), layout="constrained")
+fig, axes = plt.subplots(3, 6, figsize=(11, 4.9), layout="constrained")
 for line, group in zip(axes, TEST_GROUPS, strict=True):
     one = cohort[group].images[1:2]
     line[0].imshow(one[0, 0], vmin=0, vmax=1.6)
-    line[0].contour(cohort[group].truth[1], levels=[0.5], colors=show.PALETTE[1], linewidths=1.3)
+    around = ndimage.binary_dilation(cohort[group].truth[1], iterations=2)
+    show.outline(line[0], around)
     line[0].set_ylabel(group[5:], fontsize=10)
     line[1].imshow(reconstruct(restorers["VAE, d=64"], one)[0, 0], vmin=0, vmax=1.6)
     for ax, name in zip(line[2:], restorers, strict=True):
-        ax.imshow(board[name]["pixel"][group][1] * cohort[group].brain[1], cmap=show.SEQUENTIAL, vmin=0, vmax=0.4)
+        residuals = ax.imshow(board[name]["pixel"][group][1] * cohort[group].brain[1], cmap=show.SEQUENTIAL, vmin=0, vmax=0.4)
+        show.outline(ax, around, "white")
     for ax in line:
         ax.set(xticks=[], yticks=[])
 for ax, title in zip(axes[0], ["slice, planted region", "as the VAE draws it", *restorers], strict=True):
     ax.set_title(title, fontsize=9)
-show.figure(fig, alt="Three rows, one a group of anomalies. From left: the slice with the planted region outlined, the VAE's blurred drawing of it, and the residual maps of two autoencoders, the VAE and the denoising network; folds at the border of the brain light up in most maps")
+fig.colorbar(residuals, ax=axes, shrink=0.6, aspect=40, extend="max", label="residual (white matter about 1)")
+show.figure(fig, alt="Three rows, one a group of anomalies. From left: the slice with the planted region outlined, the VAE's blurred drawing of it, and the residual maps of two autoencoders, the VAE and the denoising network with the same outline; folds and the borders of the ventricles light up far outside of it")
 
 # %% [markdown]
 # Read the table from the top, and keep what you predicted beside it. Three things are worth a look:
 #
-# - **Error on healthy validation slices does not choose the detector.** The wide autoencoder draws healthy slices better than the narrow one, as it must. That says nothing about what it does to a lesion. Without one labelled anomaly there is no validation score of what you want; the recipe has to be fixed beforehand, as ours was.
+# - **Error on healthy validation slices does not choose the detector.** The denoising network draws them best of the four, and is the weakest of the four on wrong arrangements. Nor does the error say what a network does to a lesion. Without one labelled anomaly there is no validation score of what you want; the recipe has to be fixed beforehand, as ours was.
 # - **The map is full of folds.** Where anatomy differs most between people, each of these drawings is most wrong. A residual there is as large as that of a faint lesion.
 # - **The trivial baseline trap.** On bright lesions, look where the plain image stands. Baur and others (Medical Image Analysis, 2021) compared a dozen reconstruction methods on brain MR; Meissen and others (BrainLes 2021) then showed that a threshold on FLAIR intensity beats most of them. A benchmark of bright lesions
 #   measures brightness. (Our networks are small and trained for minutes; the published ones are larger, and met the same fate.) Whoever proposes a detector shows it beside the image itself, and on anomalies that brightness doesn't betray.
@@ -1213,11 +1215,12 @@ show.figure(fig, alt="Test AUROC with intervals of three trivial scores and of s
 
 # %% [markdown]
 # The squares and the circles must be read together. A trivial score that sorts the films tells how much of the task is brightness; a network that isn't ahead of it has not shown that it knows anything about lungs. Where a score lies *below* one half, it is the wrong way round: the sick films are easier to draw than normal ones, because a
-# white lung is smoother than a dark one with its vessels. Turning the sign *now*, after a look at the test labels, would be training on the test set. And compare the false alarms with the tenth that validation promised: in the real set, the test films come from another folder than the training films, and even the normal ones may differ.
+# white lung is smoother than a dark one with its vessels. Turning the sign *now*, after a look at the test labels, would be training on the test set. On the real films (profile `laptop`) no network is ahead of plain brightness, 0.58, and none is surely above one half; on the stand-in of `ci` both are, at about 0.6, and their intervals overlap that of brightness.
+# And compare the false alarms with the tenth that validation promised: in the real set the networks call some 30 % of the normal test films. Those come from another folder than the training films, so that even the normal ones may differ.
 #
 # ### What reconstruction misses
 #
-# It is often said that reconstruction misses semantic anomalies, since their pixels are plausible. Go back to the table, to the column `semantic`, with its intervals. Autoencoders and VAE do *not* miss what we planted; only some kinds of hindrance are blind to it. The denoising network looks at a few centimetres at a time. Every such window of a brain with a shifted midline is plausible, so it draws the slice faithfully, and is the weakest of the four here. A network with one code for the whole slice is not blind to arrangement: it draws a ventricle where ventricles mostly are, and the residual shows
+# It is often said that reconstruction misses semantic anomalies, since their pixels are plausible. Go back to the table, to the column `semantic`, with its intervals. Autoencoders and VAE do *not* miss what we planted; how much is missed depends on the hindrance. The denoising network looks at a few centimetres at a time (eight at most). Nearly every such window of a brain with a shifted midline is plausible, so it is free to draw the slice faithfully, and is the weakest of the four here: after the short training of profile `ci` it is behind even the mean slice, after the longer one of `laptop` ahead of it. A network with one code for the whole slice is not blind to arrangement: it draws a ventricle where ventricles mostly are, and the residual shows
 # where this one isn't. But so does the mean slice, which has no parameters: the paired intervals above say whether the network adds anything to it. And neither of them *knows* that the midline is pushed aside. To them it is many wrong pixels, the same as an unusual pattern of folds in a healthy person; at a prevalence of 5 % most alarms are such folds.
 #
 # Errors go the other way, too: a texture that is smoother than normal, such as a blurred border, is *easier* to draw than healthy tissue. A small residual is no certificate of health. Section 7.3 looks for other ways to score.
@@ -1606,9 +1609,9 @@ feature_table = table_of({name: board[name] for name in ("FPI", "CutPaste", "PaD
 # %% [markdown]
 # Three things to read off.
 #
-# - **Borrowed features answer to texture and to arrangement.** Hold their rows against those of the reconstructions in section 7.2, with the intervals. The bank has forgotten places, but its patches are not small: a unit of the ninth block looks at most of the slice, so "patch" here means a place *in its surroundings*. The Gaussian knows the place in addition.
-# - **On bright lesions brightness is hard to beat**, and in *where* (pixel AP) it is far ahead. A grid of 16 x 16 places, smoothed, can ring for the right slice and still paint a blob much larger than the lesion. Image AUROC and pixel AP answer different questions.
-# - **The core-set** is printed beside random thinning. Compare the worst distances before you believe that the clever choice matters at this size of bank.
+# - **Borrowed features answer to texture and to arrangement**, the better the more healthy slices describe them: 300 in profile `ci`, 800 in `laptop`. Hold their rows against those of the reconstructions in section 7.2, with the intervals. On texture PaDiM is ahead in both profiles; on arrangement it is level with the autoencoders in `ci`, and ahead in `laptop`. PatchCore is behind them on arrangement in `ci`, and level in `laptop`. The bank has forgotten places, but its patches are not small: a unit of the ninth block looks at most of the slice, so "patch" here means a place *in its surroundings*. The Gaussian knows the place in addition.
+# - **On bright lesions brightness is hard to beat** (in `laptop` PaDiM comes level with it, in `ci` nothing does), and in *where* (pixel AP) it is far ahead. A grid of 16 x 16 places, smoothed, can ring for the right slice and still paint a blob much larger than the lesion. Image AUROC and pixel AP answer different questions.
+# - **The core-set** is printed beside random thinning. The worst distances differ by about one per cent in both profiles: at this size of bank the clever choice hardly matters.
 
 # %% [markdown]
 # ### Exercise 7.3b - how far from healthy, in units of healthy variation
@@ -1889,7 +1892,7 @@ show.row([child_films.test.images[i] for rows in corners.values() for i in rows]
          alt="Eight chest films: for normal films and for films with pneumonia the two that the memory bank finds least, and the two that it finds most anomalous")
 
 # %% [markdown]
-# Compare the intervals of the three, and then look at the films at the corners. A film that rings is *unusual*, and that is all a detector of anomalies can say: turned, too dark, cut off, a child with arms down, or sick. It does not know which of the unusual things a doctor cares about.
+# Compare the intervals of the three. On the real films (profile `laptop`) borrowed features reach 0.76 and 0.80, where brightness has 0.58 and the networks of section 7.2 were coins; a supervised network is still ahead. On the stand-in of `ci` they are further ahead. (The mean brightness differs a little from that of section 7.2, where the repeated edge counts as well.) Then look at the films at the corners. A film that rings is *unusual*, and that is all a detector of anomalies can say: turned, too dark, cut off, a child with arms down, or sick. It does not know which of the unusual things a doctor cares about.
 #
 # **Checkpoint.** Your bank of healthy patches was built from 5000 "normal" studies. It turns out that 40 of them had small white matter lesions. What happens to (a) PatchCore and (b) PaDiM, and which is hurt more?
 #
@@ -1922,10 +1925,10 @@ show.figure(fig, alt="Three panels, one a group of anomalies: AUROC of every met
 # %% [markdown]
 # How to read such a table honestly:
 #
-# - **No method leads everywhere.** The order of the rows changes from panel to panel. "State of the art" in anomaly detection is mostly a statement about the anomalies of the benchmark.
-# - **The squares.** Where a square is level with the best circle, that group measures brightness, and a network has nothing to prove there. Meissen and others (BrainLes 2021) found thresholding of FLAIR level with published networks or ahead of them, on tumours and on multiple sclerosis.
+# - **No method leads everywhere.** The order of the rows changes from panel to panel. PaDiM comes nearest: in profile `laptop` it is first, or level with the first, in all three. But *where* a lesion is (pixel AP), plain brightness says at least ten times better than PaDiM, in both profiles. "State of the art" in anomaly detection is mostly a statement about the anomalies of the benchmark.
+# - **The squares.** Where a square is level with the best circle or ahead of it, as on lesions in both profiles, that group measures brightness, and a network has nothing to prove there. Meissen and others (BrainLes 2021) found thresholding of FLAIR level with published networks or ahead of them, on tumours and on multiple sclerosis.
 # - **Overlap.** An interval of one method that holds the middle of another does not settle their order. And these are subjects of *one* simulator; another one would move everything together.
-# - **Prevalence.** In the second half of the table the same detector has a fine AUPRC at 50 % and a poor one at 5 %. Published AUPRCs come from test sets with 30 to 60 % sick images, and say little about screening.
+# - **Prevalence.** In the second half of the table many a detector has a fine AUPRC at 50 % and a poor one at 5 %. Both are high only where hardly a healthy slice scores like a sick one. Published AUPRCs come from test sets with 30 to 60 % sick images, and say little about screening.
 #
 # ### A wrong side, and nothing else wrong
 #
@@ -1948,7 +1951,7 @@ for name, (area, low, high) in sorted(mirror_area.items(), key=lambda item: -ite
 
 # %% [markdown]
 # Read each figure beside the same method's figure for the planted arrangements, in the column `semantic` of the whole table. To notice a mirrored study, a method has to know the small differences between left and right that healthy heads share. A Gaussian at each place or one code for the whole slice *may* hold them; brightness is the same in a
-# mirror, pixel for pixel. Where the interval reaches 0.5, the study has passed unnoticed. And no map shows where it is wrong, since no place is: this anomaly belongs to the whole image, and a better detector would be told what to compare (left with right, or the header with the anatomy).
+# mirror, pixel for pixel. Where the interval reaches 0.5, the study has passed unnoticed: in both profiles that happens to every method of the table. And no map shows where it is wrong, since no place is: this anomaly belongs to the whole image, and a better detector would be told what to compare (left with right, or the header with the anatomy).
 #
 # ### Subtle anomalies
 #
@@ -1992,42 +1995,44 @@ for i, radius in enumerate(radii):
     for j, contrast in enumerate(contrasts):
         for name, s in judge_all(plant_disc(base, contrast, radius)[0], base.brain).items():
             subtle[name][i, j] = roc_auc_score(np.r_[np.zeros(n_subtle), np.ones(n_subtle)], np.r_[calm[name], s])
-fig, axes = plt.subplots(1, 5, figsize=(11.5, 2.3), layout="constrained", sharey=True)
+fig, axes = plt.subplots(1, 5, figsize=(11.5, 2.6), layout="constrained", sharey=True)
 for ax, (name, values) in zip(axes, subtle.items(), strict=True):
     ax.imshow(values, cmap="viridis", vmin=0.4, vmax=1, aspect="auto")
     for (i, j), v in np.ndenumerate(values):
         ax.text(j, i, f"{v:.2f}", ha="center", va="center", fontsize=8, color="black" if v > 0.75 else "white")
-    ax.set(title=name, xlabel="contrast", xticks=range(len(contrasts)), xticklabels=[f"{c:+.1f}" for c in contrasts], yticks=range(len(radii)), yticklabels=[f"{r * SPACING:.0f} mm" for r in radii])
+    ax.set(title=name, xlabel="contrast (of the median)", xticks=range(len(contrasts)), yticks=range(len(radii)), yticklabels=[f"{r * SPACING:.0f} mm" for r in radii])
+    ax.set_xticklabels([f"{c:+.1f}" for c in contrasts], fontsize=8)
 axes[0].set_ylabel("radius")
-show.figure(fig, alt="Five tables, one a method: AUROC for planted discs by contrast from dark to bright and by radius. Brightness sees bright discs only; all fade towards small and faint ones")
+fig.suptitle("AUROC: healthy slices with a planted disc against the same slices without it", fontsize=10)
+show.figure(fig, alt="Five tables, one a method: AUROC for planted discs by contrast from dark to bright and by radius. Brightness sees bright discs only, FPI large dark ones; all fade towards small and faint ones")
 assert subtle["PaDiM"][-1].max() > 0.8, "a large disc of strong contrast should be found by PaDiM"
 
 # %% [markdown]
-# Look along the rows. Brightness is a one-sided detector: it is blind to dark lesions, and a threshold on it would never find an old infarct. A distance has no side. Look at the columns of the smallest contrast: there all methods come down towards 0.5, some sooner. The lesions that need help most, small and faint ones, are the ones
+# Look along the rows. Brightness is a one-sided detector: it is blind to dark lesions, and a threshold on it would never find an old infarct. FPI is one-sided the other way: it sees large dark discs, which look like fluid in the wrong place, and hardly a bright one. A distance has no side. Look at the columns of the smallest contrast: there all methods come down, and for the smallest disc to 0.5 or little more. The lesions that need help most, small and faint ones, are the ones
 # that help least comes for, and one mean AUROC over "lesions" hides it. Report detection by size and contrast.
 #
 # The picture below has a slider for both. Find the faintest disc that *you* see, and compare it with the faintest that the map shows.
 
 # %% tags=["demo"]
-def draw_disc(contrast, radius):
+def draw_disc(contrast, radius_in_pixels):
     first = Slices(base.images[2:3], base.brain[2:3], base.truth[2:3], base.sick[2:3])
-    pixels, where = plant_disc(first, contrast, radius)
+    pixels, where = plant_disc(first, contrast, radius_in_pixels)
     vectors = vectors_of(pixels)
     shown_maps = {"FPI": finder_maps(finder, pixels)[0], "PaDiM": full_size(place_gaussian(vectors))[0], "PatchCore": full_size(nearest_in(patch_bank, vectors))[0]}
     fig, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
     axes[0].imshow(pixels[0, 0], cmap="gray", vmin=0, vmax=1.6)
-    axes[0].set_title(f"contrast {contrast:+.2f}, {radius * SPACING:.0f} mm", fontsize=9)
+    axes[0].set_title(f"contrast {contrast:+.2f}, radius {radius_in_pixels * SPACING:.0f} mm", fontsize=9)
     for ax, (name, m) in zip(axes[1:], shown_maps.items(), strict=True):
         low, high = (0, 1) if name == "FPI" else np.percentile(m[first.brain[0]], [0.5, 99.5])  # a distance is nowhere near 0, not even in health
         ax.imshow(np.where(first.brain[0], m, low), cmap="magma", vmin=low, vmax=high)
-        ax.contour(where[0], levels=[0.5], colors=[show.PALETTE[5]], linewidths=1.5)
+        show.outline(ax, where[0], show.PALETTE[5])
         ax.set_title(name, fontsize=9)
     for ax in axes:
         ax.set_axis_off()
     return fig
 
 
-show.explore(draw_disc, alt="A slice with a planted disc, and the maps of FPI, PaDiM and PatchCore with the disc outlined", contrast=(-0.6, 1.2, 0.1), radius=(1.0, 6.0, 0.5))
+show.explore(draw_disc, alt="A slice with a planted disc, and the maps of FPI, PaDiM and PatchCore with the disc outlined", contrast=(-0.6, 1.2, 0.1), radius_in_pixels=(1.0, 6.0, 0.5))
 
 # %% [markdown]
 # ### Shift taken for anomaly
@@ -2111,14 +2116,14 @@ def draw_alarms(table: dict) -> plt.Figure:
     return fig
 
 
-show.figure(draw_alarms(site_alarms), alt="Four panels, one a scanner: share of healthy people called by each of five methods with Wilson intervals; on the own scanner near the dotted line at 10 percent, on others up to nearly all")
+show.figure(draw_alarms(site_alarms), alt="Four panels, one a scanner: share of healthy people called by each of five methods with Wilson intervals; on the own scanner mostly near the dotted line at 10 percent, on others up to nearly all")
 for name, by_site in site_alarms.items():
     print(f"{name:11s}", "   ".join(f"{site} {rate:.0%} [{low:.0%}, {high:.0%}]" for site, (rate, low, high) in by_site.items()))
 assert max(site_alarms[name]["own, new people"][0] for name in site_alarms) < 0.45, "on the own scanner new healthy people should be called about as often as promised"
 assert max(site_alarms[name][site][0] for name in site_alarms for site in FOREIGN[1:]) > 0.5, "no method was disturbed by any scanner: is the shift too weak to show the point?"
 
 # %% [markdown]
-# On the own scanner the people are new, so the promise of 10 % need not hold exactly: see whether it lies within each interval. On others it breaks, for each method in its own way. Find the scanner at which your favourite from the whole table calls most. These people are healthy, and no AUROC of the table above has warned of it, since all its healthy slices come from the
+# On the own scanner the people are new, so the promise of 10 % need not hold exactly: see whether it lies within each interval. On others it breaks, for each method in its own way, and for the mean slice least. Find the scanner at which your favourite from the whole table calls most. These people are healthy, and no AUROC of the table above has warned of it, since all its healthy slices come from the
 # scanner of the training.
 
 # %% [markdown]
@@ -2316,28 +2321,27 @@ for name in own_threshold:
             "normalised": ((mended_healthy[site][name] > mended_threshold[name]).mean(), (mended_sick[site][name] > mended_threshold[name]).mean()),
             "recalibrated": recalibrated(healthy_scores[site][name], sick_scores[site][name], k_local),
         }
-fig, axes = plt.subplots(1, len(FOREIGN), figsize=(11, 3.2), layout="constrained", sharey=True)
+fig, axes = plt.subplots(1, len(FOREIGN), figsize=(11, 3.4), layout="constrained", sharey=True)
+fills = {"as it is": "none", "normalised": "bottom", "recalibrated": "full"}
 for ax, site in zip(axes, FOREIGN, strict=True):
     for k, name in enumerate(own_threshold):
-        track = np.array([mends[name, site][way] for way in ("as it is", "normalised", "recalibrated")])
-        for point, face in zip(track, ("none", "0.6", "full"), strict=True):
-            colour = show.PALETTE[[7, 1, 3, 5, 2][k]]
-            ax.plot(*point, "osDv^"[k], color=colour, markerfacecolor=colour if face == "full" else face, markersize=8, alpha=0.9)
+        for way, fill in fills.items():
+            ax.plot(*mends[name, site][way], "osDv^"[k], color=show.PALETTE[[7, 1, 3, 5, 2][k]], fillstyle=fill, markerfacecoloralt="white", markersize=9, clip_on=False)
     ax.axvline(LEVEL, color="0.4", linestyle=":")
     ax.plot([0, 1], [0, 1], color="0.8", linewidth=1)
     ax.set(title=site, xlabel="healthy people called", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 axes[0].set_ylabel("people with a lesion called")
 axes[0].legend([plt.Line2D([], [], marker=m, color=show.PALETTE[c], linestyle="") for m, c in zip("osDv^", [7, 1, 3, 5, 2], strict=True)], list(own_threshold), fontsize=7)
-axes[-1].legend([plt.Line2D([], [], marker="o", color="0.3", markerfacecolor=face, linestyle="") for face in ("none", "0.6", "0.3")], ["as it is", "normalised", "recalibrated"], fontsize=7)
-show.figure(fig, alt="Four panels, one a scanner: sensitivity against false alarms of five methods, hollow as they are, grey after normalisation, filled after recalibration; on the diagonal a detector knows nothing")
+axes[-1].legend([plt.Line2D([], [], marker="o", color="0.3", fillstyle=fill, markerfacecoloralt="white", linestyle="") for fill in fills.values()], list(fills), fontsize=7)
+show.figure(fig, alt="Four panels, one a scanner: sensitivity against false alarms of five methods, hollow as they are, half filled after normalisation, filled after recalibration; on the diagonal a detector knows nothing")
 for site in FOREIGN:
     for name in ("mean slice", "FPI", "PaDiM", "PatchCore"):
         print(f"{site:20s} {name:11s}", "   ".join(f"{way}: {false:.0%} of healthy, {true:.0%} of sick" for way, (false, true) in mends[name, site].items()))
 assert all(mends[name, site]["recalibrated"][0] < 0.16 for name, site in mends), "recalibrated on local healthy people, false alarms should be near 10 %"
 
 # %% [markdown]
-# Hollow marks are the methods as they are, grey ones after normalisation, filled ones after recalibration. On the grey diagonal a method calls sick and healthy alike: it has become a detector of the scanner. Recalibration moves a mark along its method's own ROC curve, to the dotted line, and no further up than the curve is there. Normalisation can move the curve itself: it
-# is made to undo shading and a change of contrast; look whether false alarms fall there while lesions are still found. Against noise it can do little. What neither mends takes data: healthy people of that scanner in the training set. (A method may also stay near the diagonal at its own scanner: then it does not see a bright disc anywhere.)
+# Hollow marks are the methods as they are, half-filled ones after normalisation, filled ones after recalibration. On the grey diagonal a method calls sick and healthy alike: it has become a detector of the scanner. Recalibration moves a mark along its method's own ROC curve, to the dotted line, and no further up than the curve is there: at the noisy scanner PaDiM and PatchCore then find fewer lesions than at home. Normalisation can move the curve itself: it
+# is made to undo shading and a change of contrast; look whether false alarms fall there while lesions are still found. (PaDiM's do, and it still finds about four of five lesions or more.) Against noise it does less: PaDiM and PatchCore still call far more healthy people than promised. And at the own scanner, where there was nothing to mend, it costs PaDiM lesions. What neither mends takes data: healthy people of that scanner in the training set. (A method may also stay near the diagonal at its own scanner: then it does not see a bright disc anywhere.)
 #
 # What does 10 % mean on a list of a thousand scans a week, at a prevalence of 5 %? About 95 healthy people are called. A detector that finds half of the 50 sick calls 25 of them: of 120 calls one in five is right. So level and sensitivity must be read together with prevalence, as in lecture 4.
 
@@ -2440,7 +2444,7 @@ assert 0.08 < called.mean() < 0.115, f"on scores of another distribution {called
 #
 # ### Open problems
 #
-# - **Semantic anomalies.** Look at the third panel of the whole table again. Features with a wide view see our planted ones, which are gross: one ventricle much too large, a midline pushed by 6 to 10 mm. A mirrored study leaves less to see, and so would a small structure that is missing. A comparison of left with right, a segmentation with its volumes, or a registration's deformation may then be a better detector than any map of pixels. Ruff and others (2021) set out the difference.
+# - **Semantic anomalies.** Look at the third panel of the whole table again. Several methods see our planted ones, which are gross: one ventricle much too large, a midline pushed by 6 to 10 mm. A mirrored study leaves less to see, and so would a small structure that is missing. A comparison of left with right, a segmentation with its volumes, or a registration's deformation may then be a better detector than any map of pixels. Ruff and others (2021) set out the difference.
 # - **Evaluation.** The MOOD challenge (Zimmerer and others, IEEE TMI 2022) keeps its anomalies secret and gives no labels, so that nobody can choose a threshold on them. Few studies do as much. Lagogiannis and others (IEEE TMI 2024) compared many methods on the same brain data, and found the order to depend on pathology and data.
 # - **Which normal?** Normal at 20 is not normal at 80. A detector that learned from young volunteers finds age. Report scores by age, sex and scanner; condition on them if you can.
 # - **Healthy only is a label.** Somebody must look at each "healthy" scan, or the training set holds the disease at its prevalence. A nearest-neighbour bank is the most easily poisoned: one sick patient in the bank makes that disease normal.
