@@ -1,0 +1,7 @@
+# expect: gradient-reversal-adversaries: the label loss was turned as well
+def reverse_gradient(x: torch.Tensor, strength: float) -> torch.Tensor:
+    if not 0 <= strength < float("inf"):
+        raise ValueError("strength")
+    if x.requires_grad:
+        x.register_hook(lambda slope: -strength * slope)
+    return x
