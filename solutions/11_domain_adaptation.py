@@ -945,72 +945,6 @@ for bad in ((np.ones((2, 2)), np.ones((2, 2), bool), np.zeros(0)), (np.ones((2, 
 # buys size with bias.
 #
 # It believes: *wherever the target has patients, the source has some too.* Where $p_s(x) = 0$ no weight helps.
-#
-# **Predict before you run.** The true risk of a disease is U-shaped in a blood value (too low is bad, too high is bad), and the model is a plain logistic regression, which can only rise or fall. The source's patients have mostly low values, the target's higher ones, by a distance $\delta$. Does weighting help at $\delta = 1$, at 2, at 4? What does the effective sample size of 400 patients do?
-
-# %% tags=["demo"]
-from sklearn.model_selection import StratifiedKFold
-
-
-def domain_odds(source: np.ndarray, target: np.ndarray, strength: float = 0.1) -> np.ndarray:
-    """(n,) held-out odds of being target for the source's rows, by a logistic domain classifier for which both domains weigh the same."""
-    both, domain = np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced", max_iter=1000))
-    parts = StratifiedKFold(5, shuffle=True, random_state=0)
-    return np.exp(cross_val_predict(model, both, domain, cv=parts, method="decision_function")[: len(source)])
-
-
-def domain_weights(source: np.ndarray, target: np.ndarray, largest: float = 10.0) -> np.ndarray:
-    """(n,) importance weights of the source's rows with a mean of 1."""
-    odds = domain_odds(source, target).clip(max=largest)
-    return odds / odds.mean()
-
-
-def effective_size(w: np.ndarray) -> float:
-    """Kish's effective sample size."""
-    return float(len(w) / (1 + np.var(w / w.mean())))
-
-
-def u_risk(x: np.ndarray) -> np.ndarray:
-    """The true risk at a blood value, the same curve at both hospitals: low in the middle, high at both ends."""
-    return 0.05 + 0.85 * (1 - np.exp(-0.5 * (x - 0.5) ** 2))
-
-
-def u_shaped(delta: float, rng: np.random.Generator, n: int = 400) -> dict[str, float]:
-    """Brier score at the target, plain and weighted, and effective sizes, for one draw of both hospitals."""
-    xs, xt, xtest = rng.normal(-1, 1, n), rng.normal(-1 + delta, 1, n), rng.normal(-1 + delta, 1, 2000)
-    ys, truth = (rng.random(n) < u_risk(xs)).astype(int), u_risk(xtest)
-
-    def brier(w: np.ndarray | None) -> float:
-        p = LogisticRegression().fit(xs[:, None], ys, sample_weight=w).predict_proba(xtest[:, None])[:, 1]
-        return float(np.mean((p - truth) ** 2 + truth * (1 - truth)))
-
-    free = domain_odds(xs[:, None], xt[:, None], strength=10.0)
-    clipped = free.clip(max=10)
-    return {"source only": brier(None), "weighted, clipped at 10": brier(clipped), "weighted": brier(free), "n_eff clipped": effective_size(clipped), "n_eff": effective_size(free)}
-
-# %% tags=["demo"]
-weight_draws = run.pick(ci=8, laptop=40)
-weight_runs = {d: pd.DataFrame([u_shaped(d, np.random.default_rng([SEED, k])) for k in range(weight_draws)]) for d in (0.0, 1.0, 2.0, 4.0)}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.1), layout="constrained")
-for name, colour, marker in (("source only", show.PALETTE[0], "o"), ("weighted", show.PALETTE[1], "s"), ("weighted, clipped at 10", show.PALETTE[2], "^")):
-    mean, error = ([f(weight_runs[d][name]) for d in weight_runs] for f in (np.mean, lambda v: 1.96 * v.std() / len(v) ** 0.5))
-    axes[0].errorbar(list(weight_runs), mean, error, color=colour, marker=marker, capsize=3, label=name)
-for name, colour, marker in (("n_eff", show.PALETTE[1], "s"), ("n_eff clipped", show.PALETTE[2], "^")):
-    axes[1].plot(list(weight_runs), [weight_runs[d][name].median() for d in weight_runs], color=colour, marker=marker, label=name)
-axes[0].set(xlabel="distance of the hospitals, $\\delta$", ylabel="Brier score at the target")
-axes[1].set(xlabel="distance of the hospitals, $\\delta$", ylabel="effective sample size, of 400", yscale="log")
-for ax in axes:
-    ax.legend()
-show.figure(fig, alt="Left: Brier score at the target over the distance of the hospitals, with and without weights. Right: the effective sample size falls from 400 to a few patients as the distance grows, less steeply with clipping")
-weight_gain = {d: frame["source only"] - frame["weighted, clipped at 10"] for d, frame in weight_runs.items()}
-for d, gain in weight_gain.items():
-    print(f"delta {d:.0f}: clipped weights save {gain.mean():+.3f} (sd over draws {gain.std():.3f}) in Brier score; n_eff {weight_runs[d]['n_eff clipped'].median():.0f}, unclipped {weight_runs[d]['n_eff'].median():.0f}")
-assert weight_gain[2.0].mean() > 2 * weight_gain[2.0].std() / weight_draws**0.5 > 0, "at a distance of 2 weights should help"
-
-# %% [markdown]
-# With hospitals that are alike the weights are all about 1: they cost nothing and gain nothing. At $\delta = 1$ they cost about as much as they gain. At 2 and 4 the plain model points the wrong way (it learned the falling arm of the U), and weights save it, although the "400 patients" are now a few dozen, then a handful: look at the error bars and at the spread over draws. One draw is
-# what a hospital has.
 
 # %% [markdown]
 # ### Exercise 10.2b - importance weights and what they cost
@@ -1125,6 +1059,73 @@ for bad in (([], 10, 10, 4.0), ([np.nan, 0.5], 10, 10, 4.0), ([0.5], 10, 0, 4.0)
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# **Predict before you run.** The true risk of a disease is U-shaped in a blood value (too low is bad, too high is bad), and the model is a plain logistic regression, which can only rise or fall. The source's patients have mostly low values, the target's higher ones, by a distance $\delta$. Does weighting help at $\delta = 1$, at 2, at 4? What does the effective sample size of 400 patients do?
+
+# %% tags=["demo"]
+from sklearn.model_selection import StratifiedKFold
+
+
+def domain_odds(source: np.ndarray, target: np.ndarray, strength: float = 0.1) -> np.ndarray:
+    """(n,) held-out odds of being target for the source's rows, by a logistic domain classifier for which both domains weigh the same."""
+    both, domain = np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced", max_iter=1000))
+    parts = StratifiedKFold(5, shuffle=True, random_state=0)
+    return np.exp(cross_val_predict(model, both, domain, cv=parts, method="decision_function")[: len(source)])
+
+
+def domain_weights(source: np.ndarray, target: np.ndarray, largest: float = 10.0) -> np.ndarray:
+    """(n,) importance weights of the source's rows with a mean of 1."""
+    odds = domain_odds(source, target).clip(max=largest)
+    return odds / odds.mean()
+
+
+def effective_size(w: np.ndarray) -> float:
+    """Kish's effective sample size."""
+    return float(len(w) / (1 + np.var(w / w.mean())))
+
+
+def u_risk(x: np.ndarray) -> np.ndarray:
+    """The true risk at a blood value, the same curve at both hospitals: low in the middle, high at both ends."""
+    return 0.05 + 0.85 * (1 - np.exp(-0.5 * (x - 0.5) ** 2))
+
+
+def u_shaped(delta: float, rng: np.random.Generator, n: int = 400) -> dict[str, float]:
+    """Brier score at the target, plain and weighted, and effective sizes, for one draw of both hospitals."""
+    xs, xt, xtest = rng.normal(-1, 1, n), rng.normal(-1 + delta, 1, n), rng.normal(-1 + delta, 1, 2000)
+    ys, truth = (rng.random(n) < u_risk(xs)).astype(int), u_risk(xtest)
+
+    def brier(w: np.ndarray | None) -> float:
+        p = LogisticRegression().fit(xs[:, None], ys, sample_weight=w).predict_proba(xtest[:, None])[:, 1]
+        return float(np.mean((p - truth) ** 2 + truth * (1 - truth)))
+
+    free = domain_odds(xs[:, None], xt[:, None], strength=10.0)
+    clipped = free.clip(max=10)
+    return {"source only": brier(None), "weighted, clipped at 10": brier(clipped), "weighted": brier(free), "n_eff clipped": effective_size(clipped), "n_eff": effective_size(free)}
+
+# %% tags=["demo"]
+weight_draws = run.pick(ci=8, laptop=40)
+weight_runs = {d: pd.DataFrame([u_shaped(d, np.random.default_rng([SEED, k])) for k in range(weight_draws)]) for d in (0.0, 1.0, 2.0, 4.0)}
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.1), layout="constrained")
+for name, colour, marker in (("source only", show.PALETTE[0], "o"), ("weighted", show.PALETTE[1], "s"), ("weighted, clipped at 10", show.PALETTE[2], "^")):
+    mean, error = ([f(weight_runs[d][name]) for d in weight_runs] for f in (np.mean, lambda v: 1.96 * v.std() / len(v) ** 0.5))
+    axes[0].errorbar(list(weight_runs), mean, error, color=colour, marker=marker, capsize=3, label=name)
+for name, colour, marker in (("n_eff", show.PALETTE[1], "s"), ("n_eff clipped", show.PALETTE[2], "^")):
+    axes[1].plot(list(weight_runs), [weight_runs[d][name].median() for d in weight_runs], color=colour, marker=marker, label=name)
+axes[0].set(xlabel="distance of the hospitals, $\\delta$", ylabel="Brier score at the target")
+axes[1].set(xlabel="distance of the hospitals, $\\delta$", ylabel="effective sample size, of 400", yscale="log")
+for ax in axes:
+    ax.legend()
+show.figure(fig, alt="Left: Brier score at the target over the distance of the hospitals, with and without weights. Right: the effective sample size falls from 400 to a few patients as the distance grows, less steeply with clipping")
+weight_gain = {d: frame["source only"] - frame["weighted, clipped at 10"] for d, frame in weight_runs.items()}
+for d, gain in weight_gain.items():
+    print(f"delta {d:.0f}: clipped weights save {gain.mean():+.3f} (sd over draws {gain.std():.3f}) in Brier score; n_eff {weight_runs[d]['n_eff clipped'].median():.0f}, unclipped {weight_runs[d]['n_eff'].median():.0f}")
+assert weight_gain[2.0].mean() > 2 * weight_gain[2.0].std() / weight_draws**0.5 > 0, "at a distance of 2 weights should help"
+
+# %% [markdown]
+# With hospitals that are alike the weights are all about 1: they cost nothing and gain nothing. At $\delta = 1$ they cost about as much as they gain. At 2 and 4 the plain model points the wrong way (it learned the falling arm of the U), and weights save it, although the "400 patients" are now a few dozen, then a handful: look at the error bars and at the spread over draws. One draw is
+# what a hospital has.
+
+# %% [markdown]
 # ### Features: CORAL
 #
 # Before a linear classifier, a shift of features shows first in their means and covariances. **CORAL**, correlation alignment (Sun, Feng and Saenko, 2016), makes these equal. Let $C_s$ and $C_t$ be the covariances, each with a small ridge $\lambda I$ so that it can be inverted. Rows $x$ of the source are centred, **whitened** by the source, then **coloured** by the target, and moved to the target's mean:
@@ -1138,86 +1139,6 @@ for bad in (([], 10, 10, 4.0), ([np.nan, 0.5], 10, 10, 4.0), ([0.5], 10, 0, 4.0)
 # **Subspace alignment** (Fernando and others, ICCV 2013) does less. Take the first $d$ principal axes of each domain, $P_s$ and $P_t$ ($D \times d$). Source rows become $(x - \mu_s) P_s P_s^\top P_t$: they are read in their own subspace, and that is turned onto the target's. Target rows become $(x - \mu_t) P_t$.
 #
 # **Transfer component analysis** (Pan and others, 2011) looks for directions in which the MMD is small and the variance large. With the kernel matrix $K$ of all patients, the vector $e$ with $1/n$ for source and $-1/m$ for target patients (so that $e^\top K e$ is the biased $\mathrm{MMD}^2$) and the centring matrix $H$, its columns are the leading solutions $w$ of $K H K w = \rho\,(n K e e^\top K + \mu I)\,w$, up to the scale of $\mu$.
-
-# %% tags=["demo"]
-from scipy.linalg import eigh
-from sklearn.decomposition import PCA
-from sklearn.metrics.pairwise import euclidean_distances
-
-
-def recolour(features: np.ndarray, source: np.ndarray, target: np.ndarray, ridge: float = 1e-3) -> np.ndarray:
-    """CORAL by principal axes: rows (N, d) of the source domain, with the target's mean and covariance; `ridge` as a share of the mean variance."""
-    own, other = PCA(svd_solver="full").fit(source), PCA(svd_solver="full").fit(target)
-    lam = ridge * (source.var(0).mean() + target.var(0).mean()) / 2
-    scores_white = own.transform(features) / np.sqrt(full(own.explained_variance_, source) + lam)
-    axes_other = other.components_ * np.sqrt(np.sqrt(full(other.explained_variance_, target) + lam))[:, None]
-    return other.mean_ + scores_white @ own.components_ @ axes_other.T @ axes_other
-
-
-def full(variances: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """PCA keeps at most as many axes as there are rows; recolouring needs all."""
-    if len(variances) < rows.shape[1]:
-        raise ValueError(f"{len(rows)} patients are too few for {rows.shape[1]} features")
-    return variances
-
-
-def align_subspaces(source: np.ndarray, target: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n, d) and (m, d): the source as its own subspace shows it, read along the target's axes; and the target."""
-    own, other = PCA(d).fit(source), PCA(d).fit(target)
-    return (own.inverse_transform(own.transform(source)) - own.mean_) @ other.components_.T, other.transform(target)
-
-
-def tca(source: np.ndarray, target: np.ndarray, d: int, mu: float = 1.0, gamma: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(n, d) and (m, d) transfer components, each of standard deviation 1; rbf kernel, gamma by the median rule."""
-    both, n, m = np.concatenate([source, target]), len(source), len(target)
-    gamma = gamma or 1 / np.median(euclidean_distances(both, squared=True)[np.triu_indices(n + m, 1)])
-    k = rbf_kernel(both, gamma=gamma)
-    away = k @ np.repeat([1 / n, -1 / m], [n, m])  # K e
-    centred = k - k.mean(0)
-    axes = eigh(k @ centred, (n + m) * np.outer(away, away) + mu * np.eye(n + m), subset_by_index=(n + m - d, n + m - 1))[1][:, ::-1]
-    found = k @ axes / (k @ axes).std(0)
-    return found[:n], found[n:]
-
-# %% [markdown]
-# **Predict before you run.** Below, the target's features are a moved copy of the source's, stretched along a slanted direction. Two panels: as they are, and with the source recoloured. Will the *classes* fall on each other, too, or only the clouds? Then move the target's prevalence away from the source's 50 %.
-
-# %% tags=["demo"]
-def coral_draw(prevalence: float = 0.5, angle: float = 40.0) -> tuple:
-    """(source, labels, target, labels): two features; the target is stretched by 2.5 along `angle` degrees, halved across it, and moved."""
-    rng, a = np.random.default_rng(5), np.deg2rad(angle)
-    ys, yt = (rng.random(400) < 0.5).astype(int), (rng.random(400) < prevalence).astype(int)
-    xs, xt = (rng.normal(size=(400, 2)) * [1.0, 0.4] + np.outer(y, [0.0, 2.0]) for y in (ys, yt))
-    axis = np.array([np.cos(a), np.sin(a)])
-    return xs, ys, xt @ (0.5 * np.eye(2) + 2 * np.outer(axis, axis)) + [1.5, 0.5], yt
-
-
-def coral_view(prevalence: float = 0.5, angle: float = 40.0):
-    """Both clouds, before and after recolouring, with the accuracy of the source's classifier at the target."""
-    xs, ys, xt, yt = coral_draw(prevalence, angle)
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharex=True, sharey=True)
-    for ax, rows, title in zip(axes, (xs, recolour(xs, xs, xt)), ("as they are", "source recoloured"), strict=True):
-        for label, marker in ((0, "o"), (1, "^")):
-            for points, y, colour in ((rows, ys, show.PALETTE[0]), (xt, yt, show.PALETTE[1])):
-                ax.scatter(*points[y == label].T, s=9, marker=marker, color=colour, alpha=0.5)
-        accuracy = LogisticRegression().fit(rows, ys).score(xt, yt)
-        ax.set_title(f"{title}: accuracy at the target {accuracy:.2f}", loc="left", fontsize=10)
-        ax.set_xlabel("feature 1")
-    axes[0].set_ylabel("feature 2")
-    axes[0].text(0.02, 0.97, "blue: source, orange: target\ncircle: healthy, triangle: sick", transform=axes[0].transAxes, va="top", fontsize=9)
-    return fig
-
-
-show.explore(coral_view, prevalence=(0.05, 0.95, 0.05), angle=(0.0, 80.0, 10.0), alt="Two clouds of patients with two features. Left: the target's cloud is stretched along a slanted direction and moved away from the source's. Right: after recolouring the clouds, and at equal prevalence the classes in them, lie on each other")
-coral_accuracy = {}
-for prevalence in (0.5, 0.1):
-    xs, ys, xt, yt = coral_draw(prevalence)
-    fits = [LogisticRegression().fit(rows, ys).predict_proba(xt)[:, 1] for rows in (xs, recolour(xs, xs, xt))]
-    coral_accuracy[prevalence] = [float(np.mean((p > 0.5) == yt)) for p in fits]
-    print(f"prevalence at the target {prevalence:.0%}: accuracy {coral_accuracy[prevalence][0]:.2f} as it is, {coral_accuracy[prevalence][1]:.2f} recoloured, {max(yt.mean(), 1 - yt.mean()):.2f} for always the larger class")
-assert coral_accuracy[0.5][1] > coral_accuracy[0.5][0] + 0.05 and coral_accuracy[0.1][1] < 0.9, "recolouring should help at equal prevalence, and be no better than the trivial answer at 10 %"
-
-# %% [markdown]
-# At equal prevalence the classes fall on each other. At 10 % the clouds still match in mean and covariance, and the classes don't: the source, half sick, was squeezed into a cloud of healthy patients. Nothing in the unlabelled data could have told. And even at equal prevalence there is a limit: a turned round cloud has the covariance that it had before, so a pure turn is invisible to CORAL.
 
 # %% [markdown]
 # ### Exercise 10.2c - CORAL
@@ -1349,6 +1270,66 @@ for bad in ((rows[:1], rows, 0.1), (rows, rows[:, :1], 0.1), (np.where(rows > 1,
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# **Predict before you run.** Below, the target's features are a moved copy of the source's, stretched along a slanted direction. Two panels: as they are, and with the source recoloured. Will the *classes* fall on each other, too, or only the clouds? Then move the target's prevalence away from the source's 50 %.
+
+# %% tags=["demo"]
+from sklearn.decomposition import PCA
+
+
+def recolour(features: np.ndarray, source: np.ndarray, target: np.ndarray, ridge: float = 1e-3) -> np.ndarray:
+    """CORAL by principal axes: rows (N, d) of the source domain, with the target's mean and covariance; `ridge` as a share of the mean variance."""
+    own, other = PCA(svd_solver="full").fit(source), PCA(svd_solver="full").fit(target)
+    lam = ridge * (source.var(0).mean() + target.var(0).mean()) / 2
+    scores_white = own.transform(features) / np.sqrt(full(own.explained_variance_, source) + lam)
+    axes_other = other.components_ * np.sqrt(np.sqrt(full(other.explained_variance_, target) + lam))[:, None]
+    return other.mean_ + scores_white @ own.components_ @ axes_other.T @ axes_other
+
+
+def full(variances: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """PCA keeps at most as many axes as there are rows; recolouring needs all."""
+    if len(variances) < rows.shape[1]:
+        raise ValueError(f"{len(rows)} patients are too few for {rows.shape[1]} features")
+    return variances
+
+# %% tags=["demo"]
+def coral_draw(prevalence: float = 0.5, angle: float = 40.0) -> tuple:
+    """(source, labels, target, labels): two features; the target is stretched by 2.5 along `angle` degrees, halved across it, and moved."""
+    rng, a = np.random.default_rng(5), np.deg2rad(angle)
+    ys, yt = (rng.random(400) < 0.5).astype(int), (rng.random(400) < prevalence).astype(int)
+    xs, xt = (rng.normal(size=(400, 2)) * [1.0, 0.4] + np.outer(y, [0.0, 2.0]) for y in (ys, yt))
+    axis = np.array([np.cos(a), np.sin(a)])
+    return xs, ys, xt @ (0.5 * np.eye(2) + 2 * np.outer(axis, axis)) + [1.5, 0.5], yt
+
+
+def coral_view(prevalence: float = 0.5, angle: float = 40.0):
+    """Both clouds, before and after recolouring, with the accuracy of the source's classifier at the target."""
+    xs, ys, xt, yt = coral_draw(prevalence, angle)
+    fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharex=True, sharey=True)
+    for ax, rows, title in zip(axes, (xs, recolour(xs, xs, xt)), ("as they are", "source recoloured"), strict=True):
+        for label, marker in ((0, "o"), (1, "^")):
+            for points, y, colour in ((rows, ys, show.PALETTE[0]), (xt, yt, show.PALETTE[1])):
+                ax.scatter(*points[y == label].T, s=9, marker=marker, color=colour, alpha=0.5)
+        accuracy = LogisticRegression().fit(rows, ys).score(xt, yt)
+        ax.set_title(f"{title}: accuracy at the target {accuracy:.2f}", loc="left", fontsize=10)
+        ax.set_xlabel("feature 1")
+    axes[0].set_ylabel("feature 2")
+    axes[0].text(0.02, 0.97, "blue: source, orange: target\ncircle: healthy, triangle: sick", transform=axes[0].transAxes, va="top", fontsize=9)
+    return fig
+
+
+show.explore(coral_view, prevalence=(0.05, 0.95, 0.05), angle=(0.0, 80.0, 10.0), alt="Two clouds of patients with two features. Left: the target's cloud is stretched along a slanted direction and moved away from the source's. Right: after recolouring the clouds, and at equal prevalence the classes in them, lie on each other")
+coral_accuracy = {}
+for prevalence in (0.5, 0.1):
+    xs, ys, xt, yt = coral_draw(prevalence)
+    fits = [LogisticRegression().fit(rows, ys).predict_proba(xt)[:, 1] for rows in (xs, recolour(xs, xs, xt))]
+    coral_accuracy[prevalence] = [float(np.mean((p > 0.5) == yt)) for p in fits]
+    print(f"prevalence at the target {prevalence:.0%}: accuracy {coral_accuracy[prevalence][0]:.2f} as it is, {coral_accuracy[prevalence][1]:.2f} recoloured, {max(yt.mean(), 1 - yt.mean()):.2f} for always the larger class")
+assert coral_accuracy[0.5][1] > coral_accuracy[0.5][0] + 0.05 and coral_accuracy[0.1][1] < 0.9, "recolouring should help at equal prevalence, and be no better than the trivial answer at 10 %"
+
+# %% [markdown]
+# At equal prevalence the classes fall on each other. At 10 % the clouds still match in mean and covariance, and the classes don't: the source, half sick, was squeezed into a cloud of healthy patients. Nothing in the unlabelled data could have told. And even at equal prevalence there is a limit: a turned round cloud has the covariance that it had before, so a pure turn is invisible to CORAL.
+
+# %% [markdown]
 # ### Exercise 10.2d - subspace alignment
 #
 # Difficulty 3 of 5 - 4 points - about 20 minutes - *after it you can turn one hospital's principal axes onto another's*
@@ -1450,6 +1431,28 @@ for bad in ((good, good[:, :2], 1), (good, good, 0), (good, good, 5), (good * np
 #
 # The network stays as it is. Histogram matching changes its images; all others change its 16 features, and fit a new linear head on source labels. "Target labels" has what nobody has: a head fitted to labelled people of the target, on the *source's* features. Intervals are bootstrap intervals over the people of the target test set; differences are paired with "source only".
 # (One seed. Section 10.4 puts deep and shallow methods on one table, over seeds.)
+
+# %% tags=["demo"]
+from scipy.linalg import eigh
+from sklearn.metrics.pairwise import euclidean_distances
+
+
+def align_subspaces(source: np.ndarray, target: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n, d) and (m, d): the source as its own subspace shows it, read along the target's axes; and the target."""
+    own, other = PCA(d).fit(source), PCA(d).fit(target)
+    return (own.inverse_transform(own.transform(source)) - own.mean_) @ other.components_.T, other.transform(target)
+
+
+def tca(source: np.ndarray, target: np.ndarray, d: int, mu: float = 1.0, gamma: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """(n, d) and (m, d) transfer components, each of standard deviation 1; rbf kernel, gamma by the median rule."""
+    both, n, m = np.concatenate([source, target]), len(source), len(target)
+    gamma = gamma or 1 / np.median(euclidean_distances(both, squared=True)[np.triu_indices(n + m, 1)])
+    k = rbf_kernel(both, gamma=gamma)
+    away = k @ np.repeat([1 / n, -1 / m], [n, m])  # K e
+    centred = k - k.mean(0)
+    axes = eigh(k @ centred, (n + m) * np.outer(away, away) + mu * np.eye(n + m), subset_by_index=(n + m - d, n + m - 1))[1][:, ::-1]
+    found = k @ axes / (k @ axes).std(0)
+    return found[:n], found[n:]
 
 # %% tags=["demo"]
 def auc_draws(y: np.ndarray, p: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -2753,66 +2756,6 @@ show.figure(fig, alt="One patient by scanner B, after histogram matching, after 
 # $$\bar H = -\frac1B \sum_{i=1}^{B} \sum_{k=1}^{K} p_{ik} \ln p_{ik}$$
 #
 # Only $\gamma$ and $\beta$ of the batch norms move: a few dozen numbers. There is a reason for such thrift. Entropy has two kinds of minimum: every patient classified clearly, and *every patient classified alike*. With all weights free and enough steps, the second is the easier one.
-#
-# **Predict before you run.** In the demonstration below, the test patients come in random order, in batches of 60; then sorted, first all healthy ones, then all sick ones (a screening day, then a referral day). What does the order do to TENT? And to the network with fixed statistics?
-
-# %% tags=["demo"]
-def entropy_of(logits: torch.Tensor) -> torch.Tensor:
-    """(B,) nats of a yes-or-no prediction."""
-    return torch.distributions.Bernoulli(logits=logits).entropy()
-
-
-def tent(net: LesionNet, images: torch.Tensor, lr: float = 1e-3, batch: int = 60, passes: int = 1) -> tuple[np.ndarray, LesionNet]:
-    """TENT as a stream: each batch is predicted, then scales and offsets of the batch norms take one step of Adam. Returns the logits of the last pass, and the network."""
-    made = copy.deepcopy(net).train().requires_grad_(False)
-    norms = [layer for layer in made.modules() if isinstance(layer, nn.BatchNorm2d)]
-    for layer in norms:
-        layer.requires_grad_(True)
-        layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
-    optimizer = torch.optim.Adam([weight for layer in norms for weight in layer.parameters()], lr=lr)
-    for _ in range(passes):
-        said = []
-        for part in images.split(batch):
-            logits = made(part)
-            said.append(logits.detach())
-            optimizer.zero_grad()
-            entropy_of(logits).mean().backward()
-            optimizer.step()
-    return torch.cat(said).numpy(), made
-
-# %% tags=["demo"]
-test_images, test_labels = study["target test"].images, study["target test"].labels
-shuffled = torch.randperm(len(test_labels), generator=torch.Generator().manual_seed(SEED))
-by_class = torch.argsort(test_labels, stable=True)
-streams = {"random order": shuffled, "sorted by diagnosis": by_class}
-stream_scores = defaultdict(list)
-for seed, net in source_nets.items():
-    for order_name, order in streams.items():
-        for name, lr, passes in (("batch statistics", 0.0, 1), ("TENT", 1e-3, 1), ("TENT, step 0.1, 10 passes", 0.1, 10)):
-            logits = tent(net, test_images[order], lr, passes=passes)[0]
-            stream_scores[name, order_name].append(scores(test_labels[order], logits) | {"entropy": float(entropy_of(torch.from_numpy(logits)).mean())})
-            if order_name == "random order" and passes == 1:
-                enter(name, logits[np.argsort(order.numpy())])
-    said = logits_of(aligned_nets["AdaBN"][seed], test_images)
-    for order_name in streams:  # fixed statistics: each patient alone, so the order is nothing
-        stream_scores["AdaBN, fixed", order_name].append(scores(test_labels, said) | {"entropy": float(entropy_of(torch.from_numpy(said)).mean())})
-print(f"{'balanced accuracy (mean entropy)':34s}" + "".join(f"{order_name:>24s}" for order_name in streams))
-for name in dict.fromkeys(key[0] for key in stream_scores):
-    cells = [[np.mean([one[what] for one in stream_scores[name, order_name]]) for what in ("balanced accuracy", "entropy")] for order_name in streams]
-    print(f"{name:34s}" + "".join(f"{accuracy:16.3f} ({entropy:.3f})" for accuracy, entropy in cells))
-
-# %% tags=["demo"]
-fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.9), layout="constrained", sharey=True)
-for ax, (order_name, order) in zip(axes, streams.items(), strict=True):
-    truth = test_labels[order].numpy().astype(float)
-    for (name, logits), colour, style in zip({"AdaBN, fixed": logits_of(aligned_nets["AdaBN"][SEED], test_images[order]), "TENT": tent(source_nets[SEED], test_images[order])[0]}.items(), show.PALETTE, ("o-", "s--"), strict=False):
-        ax.plot([(part > 0).mean() for part in np.split(logits, range(60, len(logits), 60))], style, color=colour, label=name)
-    ax.plot([part.mean() for part in np.split(truth, range(60, len(truth), 60))], "k^:", label="truth")
-    ax.set(title=order_name, xlabel="batch of 60 patients", ylim=(-0.03, 1.03), xticks=range(len(truth) // 60))
-axes[0].set_ylabel("called a lesion")
-axes[0].legend(fontsize=8)
-show.figure(fig, alt="Share of each batch that is called a lesion. In random order AdaBN, TENT and the truth lie near a half. Sorted by diagnosis, the truth steps from 0 to 1 and AdaBN follows it; TENT moves far less, also in batches that hold one class only.")
-assert np.mean([one["balanced accuracy"] for one in stream_scores["TENT", "sorted by diagnosis"]]) < np.mean([one["balanced accuracy"] for one in stream_scores["AdaBN, fixed", "sorted by diagnosis"]]) - 0.1, "a sorted stream should mislead batch statistics"
 
 # %% [markdown]
 # ### Exercise 10.4a - one step of TENT
@@ -3015,6 +2958,67 @@ except ValueError:
     refused = True
 assert refused, "a batch of one patient must raise a ValueError, whatever lr is"
 ### END HIDDEN TESTS
+
+# %% [markdown]
+# **Predict before you run.** In the demonstration below, the test patients come in random order, in batches of 60; then sorted, first all healthy ones, then all sick ones (a screening day, then a referral day). What does the order do to TENT? And to the network with fixed statistics?
+
+# %% tags=["demo"]
+def entropy_of(logits: torch.Tensor) -> torch.Tensor:
+    """(B,) nats of a yes-or-no prediction."""
+    return torch.distributions.Bernoulli(logits=logits).entropy()
+
+
+def tent(net: LesionNet, images: torch.Tensor, lr: float = 1e-3, batch: int = 60, passes: int = 1) -> tuple[np.ndarray, LesionNet]:
+    """TENT as a stream: each batch is predicted, then scales and offsets of the batch norms take one step of Adam. Returns the logits of the last pass, and the network."""
+    made = copy.deepcopy(net).train().requires_grad_(False)
+    norms = [layer for layer in made.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in norms:
+        layer.requires_grad_(True)
+        layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
+    optimizer = torch.optim.Adam([weight for layer in norms for weight in layer.parameters()], lr=lr)
+    for _ in range(passes):
+        said = []
+        for part in images.split(batch):
+            logits = made(part)
+            said.append(logits.detach())
+            optimizer.zero_grad()
+            entropy_of(logits).mean().backward()
+            optimizer.step()
+    return torch.cat(said).numpy(), made
+
+# %% tags=["demo"]
+test_images, test_labels = study["target test"].images, study["target test"].labels
+shuffled = torch.randperm(len(test_labels), generator=torch.Generator().manual_seed(SEED))
+by_class = torch.argsort(test_labels, stable=True)
+streams = {"random order": shuffled, "sorted by diagnosis": by_class}
+stream_scores = defaultdict(list)
+for seed, net in source_nets.items():
+    for order_name, order in streams.items():
+        for name, lr, passes in (("batch statistics", 0.0, 1), ("TENT", 1e-3, 1), ("TENT, step 0.1, 10 passes", 0.1, 10)):
+            logits = tent(net, test_images[order], lr, passes=passes)[0]
+            stream_scores[name, order_name].append(scores(test_labels[order], logits) | {"entropy": float(entropy_of(torch.from_numpy(logits)).mean())})
+            if order_name == "random order" and passes == 1:
+                enter(name, logits[np.argsort(order.numpy())])
+    said = logits_of(aligned_nets["AdaBN"][seed], test_images)
+    for order_name in streams:  # fixed statistics: each patient alone, so the order is nothing
+        stream_scores["AdaBN, fixed", order_name].append(scores(test_labels, said) | {"entropy": float(entropy_of(torch.from_numpy(said)).mean())})
+print(f"{'balanced accuracy (mean entropy)':34s}" + "".join(f"{order_name:>24s}" for order_name in streams))
+for name in dict.fromkeys(key[0] for key in stream_scores):
+    cells = [[np.mean([one[what] for one in stream_scores[name, order_name]]) for what in ("balanced accuracy", "entropy")] for order_name in streams]
+    print(f"{name:34s}" + "".join(f"{accuracy:16.3f} ({entropy:.3f})" for accuracy, entropy in cells))
+
+# %% tags=["demo"]
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 2.9), layout="constrained", sharey=True)
+for ax, (order_name, order) in zip(axes, streams.items(), strict=True):
+    truth = test_labels[order].numpy().astype(float)
+    for (name, logits), colour, style in zip({"AdaBN, fixed": logits_of(aligned_nets["AdaBN"][SEED], test_images[order]), "TENT": tent(source_nets[SEED], test_images[order])[0]}.items(), show.PALETTE, ("o-", "s--"), strict=False):
+        ax.plot([(part > 0).mean() for part in np.split(logits, range(60, len(logits), 60))], style, color=colour, label=name)
+    ax.plot([part.mean() for part in np.split(truth, range(60, len(truth), 60))], "k^:", label="truth")
+    ax.set(title=order_name, xlabel="batch of 60 patients", ylim=(-0.03, 1.03), xticks=range(len(truth) // 60))
+axes[0].set_ylabel("called a lesion")
+axes[0].legend(fontsize=8)
+show.figure(fig, alt="Share of each batch that is called a lesion. In random order AdaBN, TENT and the truth lie near a half. Sorted by diagnosis, the truth steps from 0 to 1 and AdaBN follows it; TENT moves far less, also in batches that hold one class only.")
+assert np.mean([one["balanced accuracy"] for one in stream_scores["TENT", "sorted by diagnosis"]]) < np.mean([one["balanced accuracy"] for one in stream_scores["AdaBN, fixed", "sorted by diagnosis"]]) - 0.1, "a sorted stream should mislead batch statistics"
 
 # %% [markdown]
 # Three facts to take away. Most of the gain comes from the statistics of the batch, not from the entropy: compare the two rows. The batch has to look like the population: in a batch of healthy patients alone, batch statistics move the healthy into the middle, and half of them become "sick". And a long step makes the network sure, not right.
