@@ -58,7 +58,7 @@ release: $(READY)  ## solutions/ -> notebooks/, README's tables, and dist/: what
 lock: $(READY)  ## pin the newest set that pyproject.toml allows, and write it for conda too
 	$(BIN)/uv pip compile pyproject.toml --extra lab --extra grading --extra dev --extra site --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.lock
-	$(BIN)/python -m grading.environment
+	$(BIN)/python -m grading.authoring.environment
 
 clean:  ## forget the environment
 	rm -rf .venv

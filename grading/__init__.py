@@ -1,1 +1,1 @@
-"""Release, structure checks, answer bank and (later) grading; notebooks never import it."""
+"""The course's machinery, in rooms; what stands beside them is what several of them use. Notebooks never import it."""

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from grading import house
+from grading.authoring import house
 from grading.term import commands as of_a_term
 
 DESCRIPTION = """Turn lecture sources into what students get, and prove that the exercises judge fairly.
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _bank(wanted: list[str], options: argparse.Namespace) -> int:
-    from grading.bank import Lecture, check_exercise
+    from grading.authoring.bank import Lecture, check_exercise
 
     faults = 0
     for name in wanted:
@@ -141,7 +141,7 @@ def _bank(wanted: list[str], options: argparse.Namespace) -> int:
 def _check_source(wanted: list[str], options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from grading.structure import faults_of
+    from grading.authoring.structure import faults_of
 
     total = 0
     for name in wanted:
@@ -154,7 +154,7 @@ def _check_source(wanted: list[str], options: argparse.Namespace) -> int:
 
 
 def _release(wanted: list[str], options: argparse.Namespace) -> int:
-    from grading.release import release
+    from grading.authoring.release import release
 
     stale = 0
     for name, changed in release(wanted, write=not options.check):
@@ -165,7 +165,7 @@ def _release(wanted: list[str], options: argparse.Namespace) -> int:
 
 
 def _run(wanted: list[str], options: argparse.Namespace) -> int:
-    from grading.execute import run_lecture
+    from grading.measuring.execute import run_lecture
 
     failed = 0
     for name in wanted:
@@ -178,7 +178,7 @@ def _run(wanted: list[str], options: argparse.Namespace) -> int:
 def _course(wanted: list[str], options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from grading.release import write_course
+    from grading.authoring.release import write_course
 
     folder = write_course(Path(options.folder), wanted)
     print(f"{folder} holds {len(wanted)} assignments. Run nbgrader there.")
@@ -201,9 +201,9 @@ def _autograde(options: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from grading.classroom import autograde
+    from grading.marking.classroom import autograde
+    from grading.marking.submitted import absent
     from grading.sandbox import JailError, Limits
-    from grading.submitted import absent
     from grading.text import line
 
     limits = Limits(seconds=options.timeout, cell_seconds=min(options.cell_timeout, options.timeout), memory=int(options.memory * 2**30))
@@ -246,7 +246,7 @@ def _autograde(options: argparse.Namespace) -> int:
 def _feedback(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from grading.feedback import FeedbackError, feedback
+    from grading.marking.feedback import FeedbackError, feedback
 
     try:
         pages = feedback(Path(options.course), _name(options), options.gradebook, options.workers)
@@ -272,7 +272,7 @@ def _site(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from grading.home import Unreadable, check
+    from grading.marking.home import Unreadable, check
 
     try:
         outcomes, notes = check(Path(options.notebook))

@@ -6,8 +6,8 @@
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions
 
+from grading.authoring.stub import NamedStubs
 from grading.sources import syllabus
-from grading.stub import NamedStubs
 
 c = get_config()  # noqa: F821 - nbgrader's loader gives it
 c.CourseDirectory.course_id = syllabus()["course"]["code"]

@@ -14,7 +14,7 @@ SOLUTIONS = ROOT / "solutions"
 NOTEBOOKS = ROOT / "notebooks"
 ANSWERS = ROOT / "tests" / "answers"
 RUNS = ROOT / "results" / "runs"
-OPENING_CELL = Path(__file__).with_name("opening_cell.py")
+OPENING_CELL = Path(__file__).with_name("authoring") / "opening_cell.py"
 SYLLABUS = Path(__file__).with_name("syllabus.yaml")
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}

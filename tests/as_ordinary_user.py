@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 
-from grading.job import grade
+from grading.marking.job import grade
+from grading.marking.worker import Lecture
 from grading.sandbox import Ended, Limits, Sandbox
-from grading.worker import Lecture
 
 
 def told(process, source):

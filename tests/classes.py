@@ -10,13 +10,13 @@ import nbformat
 import numpy as np
 import torch
 
-from grading.given import Given, Twins
-from grading.judge import judge
-from grading.release import _generate, as_text, write_course
-from grading.remote import Channel
+from grading.authoring.release import _generate, as_text, write_course
+from grading.marking.given import Given, Twins
+from grading.marking.judge import judge
+from grading.marking.remote import Channel
+from grading.marking.worker import Lecture
 from grading.sandbox import Limits
 from grading.sources import grade_id, is_solution, read_lecture
-from grading.worker import Lecture
 
 LIMITS = Limits(seconds=30, cell_seconds=3, memory=3 * 2**29)
 FIXTURES = Path(__file__).with_name("fixtures")

@@ -18,7 +18,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.tags import parse_tag, sys_tags
 
-from grading.release import instructor_notebook
+from grading.authoring.release import instructor_notebook
 from grading.sources import ROOT, repository
 
 TORCH = "2.9.1+cu126"  # another version than the course's, and one with a local part

@@ -14,8 +14,8 @@ import nbformat
 import psutil
 from playwright.sync_api import Locator, Page
 
-from grading.execute import environment
-from grading.release import released_text
+from grading.authoring.release import released_text
+from grading.measuring.execute import environment
 from grading.sources import grade_id, is_solution, source_path
 
 START_SECONDS, CELL_SECONDS = 120, 600

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_output
 
-from grading.release import instructor_notebook
+from grading.authoring.release import instructor_notebook
 
 MADE_UP = Path(__file__).with_name("fixtures") / "98_made_up.py"
 ALT = "Two measurements &quot;of one lesion&quot;"

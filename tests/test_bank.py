@@ -5,9 +5,10 @@ from functools import cache
 
 import pytest
 
-from grading import bank, forked
-from grading.bank import Lecture, check_exercise, made_stubs
-from grading.exercises import exercises_of
+from grading import forked
+from grading.authoring import bank
+from grading.authoring.bank import Lecture, check_exercise, made_stubs
+from grading.authoring.exercises import exercises_of
 from grading.sources import ANSWERS, lectures, read_lecture
 
 EXERCISES = [(lecture, exercise.name) for lecture in lectures() for exercise in exercises_of(read_lecture(lecture)) if exercise.name]

@@ -21,13 +21,13 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading import classroom
-from grading.classroom import autograde
-from grading.record import Recorder, read_grades
+from grading.marking import classroom
+from grading.marking.classroom import autograde
+from grading.marking.record import Recorder, read_grades
+from grading.marking.submitted import absent
 from grading.sandbox import Limits
 from grading.sandbox.memory import _children, _family
 from grading.sources import SourceError
-from grading.submitted import absent
 from tests import classes
 
 NAME = "96_light"
@@ -149,7 +149,7 @@ def test_kill_9_in_mid_run(tmp_path):
     wait = "import time\ntime.sleep(0.5)\n"
     slow = {f"student{number:02}": {"twice": wait + (HALF if number % 2 else "def twice(x): return 2 * x")} for number in range(10)}
     course = classes.course(tmp_path, classes.lecture(NAME), submissions(slow))
-    code = f"import sys\nfrom pathlib import Path\nfrom grading.classroom import autograde\nfrom grading.sandbox import Limits\nif __name__ == '__main__':\n    autograde(Path(sys.argv[1]), {NAME!r}, workers=2, limits={LIMITS!r})"  # fmt: skip
+    code = f"import sys\nfrom pathlib import Path\nfrom grading.marking.classroom import autograde\nfrom grading.sandbox import Limits\nif __name__ == '__main__':\n    autograde(Path(sys.argv[1]), {NAME!r}, workers=2, limits={LIMITS!r})"  # fmt: skip
     script = tmp_path / "run.py"
     script.write_text(code)
     run = subprocess.Popen([sys.executable, str(script), str(course)], cwd=ROOT)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from grading.opening import write_opening
+from grading.authoring.opening import write_opening
 from grading.sources import OPENING_CELL
 from helpers import missing
 from tests.colab_image import LACKED, TORCH, Image

@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
-from grading.distribute import distribute
-from grading.release import instructor_notebook
+from grading.authoring.distribute import distribute
+from grading.authoring.release import instructor_notebook
 from grading.sources import ANSWERS, is_check, is_solution, lectures, tracks, works
 
 

@@ -7,7 +7,7 @@ from importlib import metadata
 import yaml
 from packaging.requirements import Requirement
 
-from grading.environment import ENVIRONMENT, LOCK, ROOT, pins, render
+from grading.authoring.environment import ENVIRONMENT, LOCK, ROOT, pins, render
 
 
 def test_environment_yml_is_the_lock():

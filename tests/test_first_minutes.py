@@ -3,7 +3,7 @@
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from grading import first_minutes, measured, readme
+from grading.measuring import first_minutes, measured, readme
 from grading.sources import ROOT
 
 WARM_SECONDS = 6  # of processor, that the set-up cell may take once it has run before

@@ -6,10 +6,10 @@ from dataclasses import replace
 import nbformat
 import pytest
 
-from grading.job import grade
-from grading.release import instructor_notebook, released_text
+from grading.authoring.release import instructor_notebook, released_text
+from grading.marking.job import grade
+from grading.marking.worker import Lecture
 from grading.sources import grade_id, tags
-from grading.worker import Lecture
 from tests import classes
 
 EXERCISES = ("training-step", "probe", "groups", "masked-bce", "uncertainty-weighting", "inflate", "augment")

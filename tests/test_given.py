@@ -2,7 +2,7 @@
 
 import pytest
 
-from grading.given import Given
+from grading.marking.given import Given
 
 # -- inputs stay as they are ------------------------------------------------------------------------------------------------
 

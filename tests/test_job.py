@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from grading.job import grade
+from grading.marking.job import grade
 from grading.sandbox import Limits
 from tests import classes
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from grading.remote import NotData
+from grading.marking.remote import NotData
 
 # -- points -----------------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from grading.bank import Lecture
+from grading.authoring.bank import Lecture
 from grading.sources import grade_id, is_solution, lectures
 from tests.lab import Lab, notebook_for, served
 from tests.lab_tour import THEMES, UNANSWERED, walk

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 
 from grading import __main__ as cli
-from grading import home
-from grading.record import read_grades
-from grading.release import as_text, instructor_notebook, released_text, write_course
+from grading.authoring.release import as_text, instructor_notebook, released_text, write_course
+from grading.marking import home
+from grading.marking.record import read_grades
 
 NAME = "98_made_up"
 

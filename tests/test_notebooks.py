@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from grading.execute import run_lecture
+from grading.measuring.execute import run_lecture
 from grading.sources import RUNS, lectures, tracks
 from tests.gauge import Gauge
 

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from grading import __main__ as cli
-from grading.release import instructor_notebook, released_text
+from grading.authoring.release import instructor_notebook, released_text
+from grading.authoring.structure import track_faults
 from grading.sources import NOTEBOOKS, ROOT, SourceError, read_lecture, read_text, tracks, works
-from grading.structure import track_faults
 from grading.term.grades import course_grades
 from grading.term.scheme import read_scheme
 from grading.term.scores import read_scores

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from grading import __main__ as cli
-from grading import badges, measured, readme
+from grading.authoring import badges
+from grading.measuring import measured, readme
 from grading.sources import NOTEBOOKS, ROOT, SourceError, lectures, repository, tracks
 from helpers.results import Result
 from tests.test_recorded import FIGURE, run

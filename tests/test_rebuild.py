@@ -9,10 +9,10 @@ import time
 import nbformat
 import pytest
 
-from grading.reading import Unreadable
-from grading.rebuild import rebuild
+from grading.marking.reading import Unreadable
+from grading.marking.rebuild import rebuild
+from grading.marking.submitted import handed_in, tasks
 from grading.sources import grade_id, is_check, is_solution
-from grading.submitted import handed_in, tasks
 from tests import classes, damages
 from tests.damages import cell_of, checks_deleted, checks_edited, code_cell, from_vs_code, odd_cells_between, without_marks
 

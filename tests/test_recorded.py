@@ -6,7 +6,7 @@ import math
 import pytest
 
 from grading import __main__ as cli
-from grading.recorded import collect, write
+from grading.measuring.recorded import collect, write
 from grading.sources import SourceError, syllabus
 from helpers import results
 
@@ -75,7 +75,7 @@ def test_your_own_figures_come_first_and_the_larger_run(tmp_path, monkeypatch):
 
 
 def test_the_command_says_what_is_missing(tmp_path, monkeypatch, capsys):
-    from grading import measured, readme, recorded
+    from grading.measuring import measured, readme, recorded
 
     monkeypatch.setattr(measured, "FILE", tmp_path / "measured.json")
     monkeypatch.setattr(measured.take, "__defaults__", (tmp_path, None))

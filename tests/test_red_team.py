@@ -19,9 +19,9 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.classroom import autograde
-from grading.feedback import feedback
-from grading.record import read_grades
+from grading.marking.classroom import autograde
+from grading.marking.feedback import feedback
+from grading.marking.record import read_grades
 from grading.sandbox import Limits
 from tests import classes
 

@@ -6,9 +6,9 @@ import re
 import nbformat
 import pytest
 
-from grading.badges import row
-from grading.exercises import exercises_of
-from grading.release import release, released_text, write_course
+from grading.authoring.badges import row
+from grading.authoring.exercises import exercises_of
+from grading.authoring.release import release, released_text, write_course
 from grading.sources import NOTEBOOKS, OPENING_CELL, SourceError, is_check, is_solution, lectures, read_lecture, repository, tags
 
 LECTURES = lectures()
@@ -121,7 +121,7 @@ def broken(made_up, folder, old, new):
 @pytest.mark.parametrize(
     "old, new, says",
     [
-        ("import torch\n", "import torch  # mine\n", "exactly the text of grading/opening_cell.py"),
+        ("import torch\n", "import torch  # mine\n", "exactly the text of grading/authoring/opening_cell.py"),
         ("# ## Data card", "# ## Data", "Cell 2 must be the data card"),
         ('tags=["parameters"]', 'tags=["sizes"]', "Cell 3 must be the code cell"),
         ("    ### END SOLUTION\n", "", "no end solution statement"),

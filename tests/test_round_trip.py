@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.release import instructor_notebook, released_text, write_course
+from grading.authoring.release import instructor_notebook, released_text, write_course
 from grading.sources import is_solution
 
 NAME = "98_made_up"

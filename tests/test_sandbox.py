@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grading.classroom import autograde
+from grading.marking.classroom import autograde
 from grading.sandbox import Ended, JailError, Limits, Sandbox, jail, memory, requirements
 from tests import classes
 

@@ -1,7 +1,7 @@
 """Copied work is found through renaming and other layout; what was given out, and what everybody writes, is not held against anybody."""
 
 from grading import __main__ as cli
-from grading.similar import fingerprints, similar, tokens
+from grading.marking.similar import fingerprints, similar, tokens
 from tests import classes
 
 STUB = '''def dice(prediction, truth):

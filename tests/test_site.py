@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from grading.release import instructor_notebook, released_text
+from grading.authoring.release import instructor_notebook, released_text
 from grading.site import _sphinx, build, links, pages
 from grading.site.notebook import formulas, hidden_lines, page
 from grading.sources import SourceError, lectures, syllabus

@@ -2,10 +2,10 @@
 
 import pytest
 
-from grading.exercises import exercises_of
+from grading.authoring.exercises import exercises_of
+from grading.authoring.structure import faults, faults_of
 from grading.names import defined, needed
 from grading.sources import SourceError, lectures, points_of, read_text, source_path, syllabus
-from grading.structure import faults, faults_of
 
 POINTS = {"1.1": "A robust background", "1.2": "Two readers"}
 

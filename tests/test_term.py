@@ -213,8 +213,8 @@ def test_difficulty_and_discrimination_are_those_of_the_definition(term):
 def test_scores_come_from_the_gradebook_and_the_attempt_before_is_kept(tmp_path):
     from datetime import datetime
 
-    from grading.classroom import autograde, load_lecture
-    from grading.record import Recorder
+    from grading.marking.classroom import autograde, load_lecture
+    from grading.marking.record import Recorder
     from tests import classes
     from tests.test_classroom import NAME, submissions
 

@@ -22,11 +22,11 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
 from grading import __main__ as cli
-from grading.bank import Lecture, made_stubs
-from grading.record import read_grades
-from grading.release import released_text
+from grading.authoring.bank import Lecture, made_stubs
+from grading.authoring.release import released_text
+from grading.authoring.stub import released as stub_of
+from grading.marking.record import read_grades
 from grading.sources import grade_id, is_check, is_solution, lectures
-from grading.stub import released as stub_of
 from tests.classes import ATTACKS, parts
 from tests.damages import SURVIVED
 

@@ -14,9 +14,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from grading import __main__ as cli
+from grading.authoring.release import released_text
 from grading.exam import paper
 from grading.exam.grade import KEY
-from grading.release import released_text
 from grading.sources import grade_id, is_solution, lectures
 from grading.term.scheme import DEFAULT
 from tests.test_whole_class import Class

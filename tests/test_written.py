@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from grading import __main__ as cli
-from grading.release import released_text
+from grading.authoring.release import released_text
 from grading.sources import NOTEBOOKS, is_solution, read_lecture, works
 from helpers import written
 

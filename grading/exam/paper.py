@@ -15,8 +15,8 @@ from nbformat import NotebookNode
 
 from grading.exam.model import Choice, Code, Numeric, Question, Template, bank
 from grading.exam.verify import results, source_of
+from grading.marking.worker import Lecture
 from grading.sources import SourceError, lectures, syllabus
-from grading.worker import Lecture
 
 NAME = "final_exam"
 LETTERS = "ABCDEFGH"

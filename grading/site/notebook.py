@@ -11,9 +11,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading import badges
-from grading.exercises import HEADING
-from grading.release import as_text, instructor_notebook, released_text
+from grading.authoring import badges
+from grading.authoring.exercises import HEADING
+from grading.authoring.release import as_text, instructor_notebook, released_text
 from grading.sources import RUNS, SourceError, grade_id, source_path, tags, works
 
 PROFILES = ("laptop", "ci")  # the run that is shown, if both are recorded

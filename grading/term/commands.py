@@ -72,12 +72,12 @@ def grades(options: argparse.Namespace) -> int:
 
 
 def similar(options: argparse.Namespace) -> int:
-    from grading.classroom import load_lecture
-    from grading.reading import Unreadable
-    from grading.rebuild import rebuild
-    from grading.similar import similar as pairs_of
+    from grading.marking.classroom import load_lecture
+    from grading.marking.reading import Unreadable
+    from grading.marking.rebuild import rebuild
+    from grading.marking.similar import similar as pairs_of
+    from grading.marking.submitted import tasks
     from grading.sources import is_solution, source_path
-    from grading.submitted import tasks
     from grading.text import line
 
     course = Path(options.course)
@@ -101,7 +101,7 @@ def similar(options: argparse.Namespace) -> int:
 
 
 def distribute(options: argparse.Namespace) -> int:
-    from grading.distribute import distribute as write
+    from grading.authoring.distribute import distribute as write
 
     folder, archive = write(Path(options.folder))
     count = sum(path.is_file() for path in folder.rglob("*"))
@@ -151,9 +151,9 @@ def form(options: argparse.Namespace) -> int:
 
 
 def results(options: argparse.Namespace) -> int:
-    from grading import measured
-    from grading.readme import stale
-    from grading.recorded import REVIEW, collect, write
+    from grading.measuring import measured
+    from grading.measuring.readme import stale
+    from grading.measuring.recorded import REVIEW, collect, write
     from grading.sources import lectures, source_path
 
     wanted = [source_path(name).stem for name in options.lectures] or [name for name in lectures() if name != REVIEW]
@@ -165,7 +165,7 @@ def results(options: argparse.Namespace) -> int:
         changed = write(found, options.profile)
         print(f"{count} in helpers/recorded.json; new or changed: {', '.join(changed) or 'none'}.")
     else:
-        print(f"{count} in grading/measured.json.")
+        print(f"{count} in grading/measuring/measured.json.")
     measured.take(list(found) if options.lectures else [*found, REVIEW], options.profile)
     stale(write=True)
     return 1 if options.lectures and notes else 0

@@ -4,9 +4,9 @@ import csv
 import io
 from pathlib import Path
 
-from grading.record import ATTEMPT_COLUMNS, write_text
+from grading.marking.record import ATTEMPT_COLUMNS, write_text
+from grading.marking.submitted import handed_in, tasks
 from grading.sources import SourceError
-from grading.submitted import handed_in, tasks
 from helpers import written
 
 MOST = 50_000_000  # bytes of a notebook that is read

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grading.record import read_grades, write_text
+from grading.marking.record import read_grades, write_text
 from grading.term.grades import CourseGrade
 from grading.term.scheme import Scheme
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grading.record import gradebook_url, venv_on_path
+from grading.marking.record import gradebook_url, venv_on_path
 from grading.sources import SourceError
 from grading.term.scheme import Scheme
 from grading.term.teams import read_teams

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import nbformat
 
-from grading.job import Job, grade
-from grading.judge import Verdict
-from grading.reading import Unreadable, opened
-from grading.record import Recorder, write_text
+from grading.marking.job import Job, grade
+from grading.marking.judge import Verdict
+from grading.marking.reading import Unreadable, opened
+from grading.marking.record import Recorder, write_text
+from grading.marking.submitted import Task, handed_in, tasks
+from grading.marking.worker import Lecture, Report
 from grading.sandbox import JailError, Limits, Sandbox, requirements
 from grading.sources import NOTEBOOKS, ROOT, SourceError
-from grading.submitted import Task, handed_in, tasks
-from grading.worker import Lecture, Report
 
 WAIT = 20  # seconds for a cluster's scheduler to answer
 _LOCK = threading.Lock()  # a Dask worker may have threads; forks want one at a time
@@ -55,7 +55,7 @@ def load_lecture(course: Path, name: str) -> Lecture:
     Raises:
         SourceError: it is in neither.
     """
-    from grading.release import instructor_notebook, released_text
+    from grading.authoring.release import instructor_notebook, released_text
 
     source, release = (course / part / name / f"{name}.ipynb" for part in ("source", "release"))
     if source.is_file() and release.is_file():
@@ -69,7 +69,7 @@ def load_lecture(course: Path, name: str) -> Lecture:
 def _version() -> str:
     """Changes when the grading code, what notebooks import of the course, or the locked environment changes."""
     digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes() if (ROOT / "requirements.lock").is_file() else b"")
-    for path in sorted([*Path(__file__).parent.rglob("*.py"), *(ROOT / "helpers").rglob("*.py"), *ROOT.glob("data_manifest.yaml")]):
+    for path in sorted([*Path(__file__).parents[1].rglob("*.py"), *(ROOT / "helpers").rglob("*.py"), *ROOT.glob("data_manifest.yaml")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -38,7 +38,7 @@ class Channel:
         in_place: whether the call that is being made wants its arguments back as the call leaves them.
         as_left: every call wants its data back as the call leaves them, models excepted.
         touched: a call changed data that it did not give back.
-        pass_on: what to send for an object that is no plain data; see `grading.given`.
+        pass_on: what to send for an object that is no plain data; see `grading.marking.given`.
         printed: what the student's code printed.
     """
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from grading.marking.reading import Cell, Unreadable, names_in, parses, read
 from grading.names import needed
-from grading.reading import Cell, Unreadable, names_in, parses, read
 from grading.sources import grade_id, is_check, is_solution
 
 CELL = 200_000  # characters; a longer cell is not run

@@ -1,7 +1,7 @@
 """What recorded runs took and reached, kept in one committed file from which README's tables are made. Nothing is measured here.
 
 measured.json holds `runs` (lecture -> profile -> processor seconds, memory, date, and in other profiles than ci the figures), `speed` (rows of
-`python -m grading.benchmark`) and `first_minutes` (of `python -m grading.first_minutes`).
+`python -m grading.measuring.benchmark`) and `first_minutes` (of `python -m grading.measuring.first_minutes`).
 """
 
 import hashlib
@@ -9,8 +9,8 @@ import json
 from datetime import date
 from pathlib import Path
 
-from grading.record import write_text
-from grading.recorded import _short, collect
+from grading.marking.record import write_text
+from grading.measuring.recorded import _short, collect
 from grading.sources import RUNS, SOLUTIONS, syllabus
 
 FILE = Path(__file__).with_name("measured.json")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from grading.reading import Unreadable, opened
+from grading.marking.reading import Unreadable, opened
 
 _DEEP, _MANY = 3, 10_000  # folders below the submission that are searched, and entries that are looked at
 _SKIPPED = (".ipynb_checkpoints", "__MACOSX", "__pycache__", ".git")

@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading.rebuild import Rebuilt, Unreadable, rebuild
+from grading.marking.rebuild import Rebuilt, Unreadable, rebuild
+from grading.marking.worker import lent
 from grading.sources import NOTEBOOKS, SourceError, grade_id, is_check, is_solution, tags
-from grading.worker import lent
 
 _KEPT = ("parameters", "setup", "given")
 

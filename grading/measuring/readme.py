@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from grading import badges, measured
-from grading.record import write_text
+from grading.authoring import badges
+from grading.marking.record import write_text
+from grading.measuring import measured
 from grading.sources import ANSWERS, NOTEBOOKS, ROOT, SOLUTIONS, SourceError, lectures, syllabus
 from helpers.results import Result, recorded
 
@@ -54,7 +55,7 @@ def words(lecture: str) -> dict:
     """What readme.yaml says of a lecture."""
     whole = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
     if lecture not in whole:
-        raise SourceError(f"grading/readme.yaml has no entry for {lecture}: write what a student can do afterwards (`promise`).")
+        raise SourceError(f"grading/measuring/readme.yaml has no entry for {lecture}: write what a student can do afterwards (`promise`).")
     return whole[lecture]
 
 
@@ -185,7 +186,7 @@ def minutes_table(given: dict) -> str:
     """From a fresh clone to the first figure, each second accounted for."""
     once = given["first_minutes"]
     if not once:
-        return f"{MISSING}: `python -m grading.first_minutes --record`\n"
+        return f"{MISSING}: `python -m grading.measuring.first_minutes --record`\n"
     rows = [[step["what"], f"{step['seconds']:.1f} s"] for step in once["steps"]]
     rows.append(["together", f"{once['seconds']:.0f} s"])
     said = f"\n{once['processors']} processors (load {once['load']:g} while it ran), Python {once['python']}, {once['date']}; "

@@ -16,7 +16,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from grading import forked
-from grading.exercises import Exercise, exercises_of, given_cells, tagged
+from grading.authoring.exercises import Exercise, exercises_of, given_cells, tagged
 from grading.sources import ANSWERS, SourceError, grade_id, read_lecture, source_path
 
 SECONDS = 20  # for one answer with all its checks
@@ -137,7 +137,7 @@ def check_exercise(lecture: Lecture, exercise: Exercise) -> Report:
 
 def made_stubs(exercise: Exercise) -> dict[str, str]:
     """Answers that nobody writes but everybody submits: the untouched stub, `return None`, and one that always raises."""
-    from grading.stub import released
+    from grading.authoring.stub import released
 
     stubs = {"the empty stub": released(exercise)}
     source = exercise.solutions[0].source

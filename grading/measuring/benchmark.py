@@ -1,4 +1,4 @@
-"""How fast grading is, as a ratio to stock `nbgrader autograde` on the same submissions: `python -m grading.benchmark --help`."""
+"""How fast grading is, as a ratio to stock `nbgrader autograde` on the same submissions: `python -m grading.measuring.benchmark --help`."""
 
 import argparse
 import json
@@ -12,12 +12,12 @@ from pathlib import Path
 import nbformat
 from numpy import median
 
-from grading import measured
-from grading.classroom import autograde
-from grading.execute import usage
-from grading.readme import stale
-from grading.record import venv_on_path
-from grading.release import as_text, instructor_notebook, write_course
+from grading.authoring.release import as_text, instructor_notebook, write_course
+from grading.marking.classroom import autograde
+from grading.marking.record import venv_on_path
+from grading.measuring import measured
+from grading.measuring.execute import usage
+from grading.measuring.readme import stale
 from grading.sources import source_path
 
 IMPORTS = "00_import_only"
@@ -98,13 +98,13 @@ def stock(lecture: str, students: int) -> dict:
 
 def main() -> None:
     """Measure and print one JSON line a lecture and size."""
-    parser = argparse.ArgumentParser(prog="python -m grading.benchmark", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m grading.measuring.benchmark", description=__doc__)
     parser.add_argument("lectures", nargs="*", default=[IMPORTS, "04_classification"], metavar="LECTURE")
     text = "submissions graded here (default: 32); several numbers show the growth"
     parser.add_argument("--students", type=int, nargs="+", default=[32], metavar="N", help=text)
     parser.add_argument("--stock", type=int, default=32, metavar="N", help="submissions that stock autograde gets (default: 32; 0: none)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--record", action="store_true", help="take the rows into grading/measured.json, and write README's table anew")
+    parser.add_argument("--record", action="store_true", help="take the rows into grading/measuring/measured.json, and write README's table anew")
     options = parser.parse_args()
     venv_on_path()
     for lecture in options.lectures:

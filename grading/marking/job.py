@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from grading.forked import Child, ChildFailed
-from grading.judge import Verdict
+from grading.marking.judge import Verdict
+from grading.marking.worker import HELPER, Lecture, Report, work
 from grading.sandbox import Limits, Sandbox
-from grading.worker import HELPER, Lecture, Report, work
 
 TRIES = 4
 

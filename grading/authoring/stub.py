@@ -5,7 +5,7 @@ import copy
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 
-from grading.exercises import Exercise, exercises_of
+from grading.authoring.exercises import Exercise, exercises_of
 from grading.sources import grade_id
 
 

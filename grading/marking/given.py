@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from grading.marking.remote import Channel, NotData, Remote
 from grading.names import defined, needed
-from grading.remote import Channel, NotData, Remote
 
 _DIFFERENTIATES = {"backward", "autograd", "requires_grad", "requires_grad_", "grad", "vjp", "jvp", "jacrev", "jacfwd"}
 

@@ -12,9 +12,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from grading.marking.worker import Lecture, Report
 from grading.sources import grade_id, is_check, is_solution
 from grading.text import line, markdown
-from grading.worker import Lecture, Report
 
 _FORMULA = re.compile(r"([;\t|,]\s*)([=+@])")  # where a spreadsheet with another separator would see a cell begin
 COLUMNS = ["student", "lecture", "exercise", "points", "max_points", "reason"]

@@ -15,8 +15,8 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from grading.exercises import exercises_of
-from grading.release import as_text, instructor_notebook, released_text
+from grading.authoring.exercises import exercises_of
+from grading.authoring.release import as_text, instructor_notebook, released_text
 from grading.sources import RUNS, grade_id, source_path
 
 CLOSED = "http://127.0.0.1:9"  # nobody listens there: a proxy that refuses everything

@@ -7,8 +7,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from grading import names
-from grading.exercise_structure import exercise_faults
-from grading.exercises import Exercise, exercises_of, given_cells, tagged
+from grading.authoring.exercise_structure import exercise_faults
+from grading.authoring.exercises import Exercise, exercises_of, given_cells, tagged
 from grading.sources import OPENING_CELL, grade_id, is_check, is_solution, points_of, read_lecture, source_path, tags
 
 LONGEST, LONGEST_CHECK = 45, 60  # lines of a code cell
@@ -109,7 +109,7 @@ def common_opening_faults(notebook: NotebookNode, lecture: str) -> list[str]:
     if setup.cell_type != "code" or "setup" not in tags(setup):
         found.append('Cell 4 must be the code cell with the tag "setup".')
     elif setup.source.strip() != OPENING_CELL.read_text(encoding="utf-8").strip():
-        found.append("Cell 4 must hold exactly the text of grading/opening_cell.py: copy it anew.")
+        found.append("Cell 4 must hold exactly the text of grading/authoring/opening_cell.py: copy it anew.")
     return found
 
 

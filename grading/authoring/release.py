@@ -11,11 +11,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading import badges
+from grading.authoring import badges
+from grading.authoring.structure import opening_faults, track_faults
 from grading.sources import NOTEBOOKS, SourceError, points_of, read_lecture, repository, source_path, tracks, works
-from grading.structure import opening_faults, track_faults
 
-CONFIG = Path(__file__).with_name("nbgrader_config.py")
+CONFIG = Path(__file__).parents[1] / "nbgrader_config.py"
 
 
 def release(lectures: list[str], write: bool = True, folder: Path = NOTEBOOKS) -> Iterator[tuple[str, bool]]:

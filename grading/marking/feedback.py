@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from grading.record import gradebook_url, venv_on_path
+from grading.marking.record import gradebook_url, venv_on_path
 
 
 class FeedbackError(RuntimeError):

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from grading.given import Twins
-from grading.remote import Channel, Ended, NotData, Remote
+from grading.marking.given import Twins
+from grading.marking.remote import Channel, Ended, NotData, Remote
 from grading.sandbox.wire import WireError
 from grading.text import clean
 

@@ -13,12 +13,12 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from grading.exercises import exercises_of, given_cells, tagged
-from grading.given import Given, Twins
-from grading.judge import Verdict, judge
+from grading.authoring.exercises import exercises_of, given_cells, tagged
+from grading.marking.given import Given, Twins
+from grading.marking.judge import Verdict, judge
+from grading.marking.rebuild import Unreadable, rebuild
+from grading.marking.remote import Channel
 from grading.names import defined, needed
-from grading.rebuild import Unreadable, rebuild
-from grading.remote import Channel
 from grading.sandbox import Ended, Process
 from grading.sources import grade_id, is_check, is_solution, tags
 

@@ -5,7 +5,7 @@ import re
 from nbformat import NotebookNode
 
 from grading import names
-from grading.exercises import EFFORT, SUMMARY, Exercise
+from grading.authoring.exercises import EFFORT, SUMMARY, Exercise
 from grading.sources import grade_id
 
 BEGIN_SOLUTION, END_SOLUTION = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -54,7 +54,7 @@ def _solution_faults(exercise: Exercise) -> list[str]:
     begins, ends = source.count(BEGIN_SOLUTION), source.count(END_SOLUTION)
     if not begins or begins != ends:
         return [f"needs its solution between '{BEGIN_SOLUTION}' and '{END_SOLUTION}'."]
-    from grading.stub import released
+    from grading.authoring.stub import released
 
     found = []
     try:

@@ -1,4 +1,7 @@
-"""From a fresh clone to the first figure, each second accounted for: `python -m grading.first_minutes --help`. Needs a network for the packages."""
+"""From a fresh clone to the first figure, each second accounted for: `python -m grading.measuring.first_minutes --help`.
+
+Needs a network for the packages.
+"""
 
 import argparse
 import json
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 
-from grading import measured
+from grading.measuring import measured
 from grading.sources import NOTEBOOKS, ROOT, lectures
 
 # What `make lab` prints before it does it, and what it is called here.
@@ -165,15 +168,15 @@ def _kernel(server: dict, environment: dict):
 
 def main() -> None:
     """Measure and print one JSON line."""
-    parser = argparse.ArgumentParser(prog="python -m grading.first_minutes", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m grading.measuring.first_minutes", description=__doc__)
     parser.add_argument("--lecture", default=lectures()[0], help="the notebook that is opened (default: the first)")
-    parser.add_argument("--record", action="store_true", help="take it into grading/measured.json, and write README's table anew")
+    parser.add_argument("--record", action="store_true", help="take it into grading/measuring/measured.json, and write README's table anew")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="first-minutes-", ignore_cleanup_errors=True) as folder:
         row = measure(Path(folder), options.lecture)
     print(json.dumps(row, indent=1))
     if options.record:
-        from grading.readme import stale
+        from grading.measuring.readme import stale
 
         measured.save({**measured.load(), "first_minutes": row})
         stale(write=True)

@@ -1,4 +1,4 @@
-"""Writes the set-up cell of grading/opening_cell.py into the sources: `python -m grading opening`. Nothing else of a source is touched."""
+"""Writes the set-up cell of grading/authoring/opening_cell.py into the sources: `python -m grading opening`. Nothing else of a source is touched."""
 
 import re
 from pathlib import Path
