@@ -12,7 +12,7 @@ import numpy as np
 from grading.challenge import ledger
 from grading.challenge.cohort import FOLDER, Rules, read_rules, read_truth
 from grading.challenge.scoring import Truth, auc, interval, ladder, on_grid
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.sources import SourceError
 from grading.term.scheme import Scheme
 from grading.term.teams import read_teams

@@ -13,7 +13,8 @@ from grading.challenge import ledger
 from grading.challenge.attempts import Teams, plain, predictions
 from grading.challenge.cohort import FOLDER, RELEASE, read_rules, read_truth
 from grading.challenge.scoring import Truth, auc, interval, on_grid
-from grading.marking.record import ATTEMPT_COLUMNS, write_text
+from grading.files import write_text
+from grading.marking.record import ATTEMPT_COLUMNS
 from grading.sources import SourceError
 from grading.term.scheme import Scheme
 from grading.term.teams import read_teams

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from grading.challenge.scoring import Truth
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.sources import ROOT, SourceError
 from helpers import challenge
 

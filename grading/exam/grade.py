@@ -12,8 +12,9 @@ import nbformat
 from grading.exam.model import Choice, Code, Numeric
 from grading.exam.paper import LETTERS, NAME, Paper, draw, notebooks, options_of
 from grading.exam.verify import source_of
+from grading.files import write_text
 from grading.marking.job import Job
-from grading.marking.record import ATTEMPT_COLUMNS, COLUMNS, write_text
+from grading.marking.record import ATTEMPT_COLUMNS, COLUMNS
 from grading.marking.submitted import handed_in, tasks
 from grading.marking.worker import Report
 from grading.sandbox import Limits, Sandbox

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import nbformat
 
+from grading.files import write_text
 from grading.marking.job import Job, grade
 from grading.marking.judge import Verdict
 from grading.marking.reading import Unreadable, opened
-from grading.marking.record import Recorder, write_text
+from grading.marking.record import Recorder
 from grading.marking.submitted import Task, handed_in, tasks
 from grading.marking.worker import Lecture, Report
 from grading.sandbox import JailError, Limits, Sandbox, requirements

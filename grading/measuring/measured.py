@@ -9,7 +9,7 @@ import json
 from datetime import date
 from pathlib import Path
 
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.measuring.recorded import _short, collect
 from grading.sources import RUNS, SOLUTIONS, syllabus
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from grading.authoring import badges
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.measuring import measured
 from grading.sources import ANSWERS, NOTEBOOKS, ROOT, SOLUTIONS, SourceError, lectures, syllabus
 from helpers.results import Result, recorded

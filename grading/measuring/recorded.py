@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.sources import RUNS, SourceError, syllabus
 from helpers.results import RECORDED, Result
 

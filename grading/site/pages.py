@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from grading.authoring.exercises import exercises_of
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.site.notebook import Page, page, text_of
 from grading.sources import ROOT, SourceError, lectures, points_of, read_lecture, repository, source_path, syllabus
 

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.term.grades import CourseGrade
 from grading.term.scheme import Scheme
 

@@ -4,7 +4,8 @@ import csv
 import io
 from pathlib import Path
 
-from grading.marking.record import ATTEMPT_COLUMNS, write_text
+from grading.files import write_text
+from grading.marking.record import ATTEMPT_COLUMNS
 from grading.marking.submitted import handed_in, tasks
 from grading.sources import SourceError
 from helpers import written

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.marking.record import write_text
+from grading.files import write_text
 from grading.sources import SourceError
 from grading.term.report import STYLE
 from grading.text import clean, line

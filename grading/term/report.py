@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from grading.marking.record import read_grades, write_text
+from grading.files import write_text
+from grading.marking.record import read_grades
 from grading.term.grades import CourseGrade
 from grading.term.scheme import Scheme
 
