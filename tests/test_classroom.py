@@ -21,7 +21,7 @@ from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading.marking import classroom
+from grading.marking import classroom, spread
 from grading.marking.classroom import autograde
 from grading.marking.record import Recorder, read_grades
 from grading.marking.submitted import absent
@@ -236,7 +236,7 @@ def test_a_run_that_breaks_off_keeps_the_table(again, monkeypatch):
         yield None, ""
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(classroom, "_here", breaks)
+    monkeypatch.setattr(spread, "here", breaks)
     with pytest.raises(KeyboardInterrupt):
         autograde(again, NAME, limits=LIMITS, force=True)
     assert read_grades(again / "grades.csv") == before
@@ -348,7 +348,7 @@ def test_nobody_handed_in(tmp_path):
 def test_the_key_of_a_report(again):
     of = classes.lecture(NAME)
     (task,) = [task for task in classroom.tasks(again, NAME) if task.student == "anna"]
-    order = classroom.Order(NAME, "", "", 0, LIMITS, "")
+    order = spread.Order(NAME, "", "", 0, LIMITS, "")
     same = classroom.key(task, of, order)
     assert same == classroom.key(task, of, order)
     others = [
@@ -383,7 +383,7 @@ def test_a_cluster_that_is_not_there(again, monkeypatch):
     with LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1", local_directory=again) as cluster:
         with pytest.raises(SourceError, match="has no workers"):
             autograde(again, NAME, scheduler=cluster.scheduler_address, limits=LIMITS, force=True)
-        monkeypatch.setattr(classroom, "WAIT", 1)
+        monkeypatch.setattr(spread, "WAIT", 1)
         with pytest.raises(SourceError, match="No Dask scheduler answers"):
             autograde(again, NAME, scheduler=f"tcp://127.0.0.1:{port}", limits=LIMITS, force=True)
 
