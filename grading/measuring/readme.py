@@ -17,8 +17,9 @@ from helpers.results import Result, recorded
 README, RESULTS, WORDS = ROOT / "README.md", ROOT / "docs" / "results.md", Path(__file__).with_name("readme.yaml")
 ATTACKS = ROOT / "tests" / "attacks"
 BLOCK = re.compile(r"(<!-- begin generated: (\w+) -->\n)(.*?)(<!-- end generated -->)", re.S)
-SHOWN = 8  # figures of a lecture that names no headline
+SHOWN = 4  # figures of a lecture that names no headline
 OLD = "*"
+BEFORE = "Measured before the last change of the lecture's code."
 MISSING = "not recorded"
 AGAIN = "python -m grading readme"
 
@@ -103,7 +104,7 @@ def cost_table(given: dict) -> str:
         rows.append([title(name), str(number["exercises"]), str(number["right"]), str(number["wrong"]), *cells])
     rows.append(["together", str(total["exercises"]), str(total["right"]), str(total["wrong"]), "", ""])
     head = ["lecture", "exercises", "right answers that keep their points", "wrong answers caught", "profile ci", "profile laptop"]
-    note = f"\n{OLD} Measured before the last change of the lecture's code.\n" if old else ""
+    note = f"\n{OLD} {BEFORE}\n" if old else ""
     return table(head, rows) + "\nProcessor time of one thread, and the most memory at once.\n" + note
 
 
@@ -141,20 +142,22 @@ def attack_table(_given: dict) -> str:
 
 
 def reached_table(given: dict) -> str:
-    """What lectures reach on real data: recorded figures, or the words that stand until a run is recorded."""
-    parts = []
+    """What lectures reach in profile laptop: a few recorded figures of each, and which lectures have no record."""
+    rows, without, old = [], [], False
     for name in lectures():
-        word, run = words(name), given["runs"].get(name, {}).get("laptop")
-        number, _, subject = title(name).partition(" ")
-        head = f"**Lecture {number}, {subject[0].lower()}{subject[1:]}.** "
-        if run:
-            chosen = headlines([Result(**row) for row in run["figures"]], word.get("headline", []))
-            again = f"Recorded {run['date']}{' before the last change of its code' * bool(_mark(name, run))}; "
-            again += f"again: `python -m grading run {number} --profile laptop --network`."
-            parts.append(f"{head}{word.get('setting', '')} {again}".replace("  ", " ") + f"\n\n{_figures(chosen)}")
-        elif word.get("until_recorded"):
-            parts.append(head + word["until_recorded"].strip() + "\n")
-    return "\n".join(parts) + "\nAll figures, those of profile ci too: [docs/results.md](docs/results.md).\n"
+        run = given["runs"].get(name, {}).get("laptop")
+        if not run:
+            without.append(title(name).split()[0])
+            continue
+        mark = _mark(name, run)
+        old = old or bool(mark)
+        for number, row in enumerate(headlines([Result(**figure) for figure in run["figures"]], words(name).get("headline", []))):
+            rows.append(["" if number else title(name).partition(":")[0] + mark, *_cells(row)[:3]])
+    notes = f"\n{OLD} {BEFORE}\n" if old else ""
+    if without:
+        notes += f"\nNot recorded in profile laptop: lecture {', '.join(without)}.\n"
+    last = "\nAgain: `python -m grading run NN --profile laptop --network`. All figures, how they came about, and those of profile ci: "
+    return table(["lecture", "figure", "measured", "to compare"], rows) + notes + last + "[docs/results.md](docs/results.md).\n"
 
 
 def headlines(rows: list[Result], patterns: list[str]) -> list[Result]:
@@ -163,9 +166,12 @@ def headlines(rows: list[Result], patterns: list[str]) -> list[Result]:
     return list(dict.fromkeys(chosen)) or [row for row in rows if row.low is not None][:SHOWN]
 
 
+def _cells(row: Result) -> list[str]:
+    return [cell.replace("|", "\\|") for cell in (row.name, row.measured, row.beside, row.source)]
+
+
 def _figures(rows: list[Result]) -> str:
-    lines = [[cell.replace("|", "\\|") for cell in (row.name, row.measured, row.beside, row.source)] for row in rows]
-    return table(["figure", "measured", "to compare", "source"], lines)
+    return table(["figure", "measured", "to compare", "source"], [_cells(row) for row in rows])
 
 
 def speed_table(given: dict) -> str:
@@ -209,7 +215,8 @@ def results(given: dict) -> str:
         blocks += [("laptop", [Result(**row) for row in run["figures"]])] if run else []
         link = f"[notebook](../{NOTEBOOKS.name}/{name}.ipynb)"
         parts.append(f"## Lecture {title(name).replace(' ', ': ', 1)}\n\n{link}\n")
-        parts += [f"### Profile {profile}\n\n{_figures(rows)}" for profile, rows in blocks]
+        said = {"laptop": f"{words(name).get('setting', '')} Recorded {run['date']}.\n\n".lstrip()} if run else {}
+        parts += [f"### Profile {profile}\n\n{said.get(profile, '')}{_figures(rows)}" for profile, rows in blocks]
     return "\n".join(parts)
 
 
