@@ -276,12 +276,15 @@ for ax, key in zip(axes[1:], charts, strict=True):
     chart = vendor_maps[key][case].reshape(4, 4)
     ax.imshow(ward_pictures[case, 0], vmin=-2, vmax=2, extent=(0, 4, 4, 0))
     ax.imshow(chart / np.abs(chart).max(), cmap="PuOr_r", vmin=-1, vmax=1, alpha=0.6, extent=(0, 4, 4, 0))
+    for r, c in np.argwhere(chart < -0.15 * np.abs(chart).max()):
+        ax.text(c + 0.5, r + 0.5, "-", fontsize=15, weight="bold", ha="center", va="center")
     top = np.unravel_index(chart.argmax(), (4, 4))
     ax.plot(top[1] + 0.5, top[0] + 0.5, "k*", markersize=13, markerfacecolor="white")
     ax.set_title(f"vendor {key[0]}, {key[1]} map\nfaithfulness {vendor_faith[key][case]:+.2f}", fontsize=10)
 for ax in axes:
     ax.set_axis_off()
-show.figure(fig, alt="One nodule with four maps of 16 regions, a star on the most important region of each. The drawn maps of both vendors are the same and lie on the nodule; the ablation map of vendor B has its weight in the top row, where the machine's band is")
+fig.supxlabel("brown: speaks for suspicious, the star marks the most; minus: speaks against", fontsize=9)
+show.figure(fig, alt="One nodule with four maps of 16 regions, a star on the most important region of each, a minus where a region speaks against. The drawn maps of both vendors are the same and lie on the nodule; the ablation map of vendor B has its weight in the top row, where the machine's band is")
 
 # %% [markdown]
 # The drawn map is the most plausible of all, and the same for both vendors. So it can't be an explanation of both. For B it says next to nothing about the model: on average its correlation is small. B's ablation map looks wrong to any reader, weight on the empty top row, and that is exactly its merit: it is faithful, and it has just found the confounder. Had the
@@ -551,11 +554,13 @@ six_methods = {
 }
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(2, 3, figsize=(11, 5.6), layout="constrained", sharey=True)
-for ax, (name, values) in zip(axes.T.ravel(), six_methods.items(), strict=True):
+fig, axes = plt.subplots(2, 3, figsize=(11, 6.0), layout="constrained", sharey=True)
+six_units = ["log odds a standard deviation", "log odds", "AUC lost", *["log odds a standard deviation"] * 2, "log odds"]
+for ax, (name, values), unit in zip(axes.T.ravel(), six_methods.items(), six_units, strict=True):
     ax.barh(list(MEASURED.values()), values, color=[show.PALETTE[3] if v > 0 else show.PALETTE[0] for v in values], hatch=["" if v > 0 else "///" for v in values], edgecolor="white")
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_title(name, fontsize=10)
+    ax.set_xlabel(unit, fontsize=9)
 axes[0, 0].invert_yaxis()
 show.figure(fig, alt="Six bar charts of ten features, one a cell of the three axes: coefficients, one patient's terms, permutation importance, mean gradient, LIME and gradient times input; positive bars plain, negative hatched")
 size_rank = pd.DataFrame({f"method {name[0]}": np.abs(values) for name, values in six_methods.items()}).corr("spearman")
@@ -922,7 +927,7 @@ for j, (way, values) in enumerate(correction.items()):
 axes[0].axhline(black_accuracy.mean(), color="black", linestyle=":", label="black box")
 axes[0].axhline(max(bt_biopsy.mean(), 1 - bt_biopsy.mean()), color="0.6", linestyle=(0, (1, 4)), label="always the commoner label")
 axes[0].set(xlabel="concepts corrected, of 5", ylabel="test accuracy of the label", ylim=(0.3, 1.03), title="what a correction is worth (hollow: single seeds)")
-axes[0].legend(fontsize=8, loc="lower left", frameon=True, framealpha=1, edgecolor="white")
+axes[0].legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=5, columnspacing=1)
 axes[1].barh(np.arange(5) - 0.2, concept_accuracy.mean(0), 0.38, color=show.PALETTE[0], label="trained on concepts")
 axes[1].barh(np.arange(5) + 0.2, joint_concept_accuracy.mean(0), 0.38, color=show.PALETTE[3], hatch="///", edgecolor="white", label="joint")
 axes[1].set(yticks=range(5), yticklabels=FINDINGS, xlim=(0.5, 1), xlabel="test accuracy of the concept", title="how well each concept is seen")
@@ -939,7 +944,7 @@ assert correction_gain["joint"] < correction_gain["independent"] - 0.05, "correc
 
 # %% [markdown]
 # Trained on concepts, the bottleneck is not worse than the black box; here it comes out ahead on average (the printed interval says how sure that is), because each image comes with five labels more. (Koh and others found about equal accuracy on knee films. With many labelled images and few, poorly chosen concepts, the bottleneck loses.) Each correction helps, most where the model sees least, and with all five right
-# the card's rule is exact. What is left to be explained is $g$: how the network comes to "irregular margin" is as dark as before.
+# the rule of the independent card is exact. What is left to be explained is $g$: how the network comes to "irregular margin" is as dark as before.
 #
 # With the joint model something is wrong. Alone it is not far behind, but corrections help it little or even harm. Its concepts are no longer only what their names say: the label's loss has bent them to carry whatever helps the label. A reader's 0 or 1 is a word in a language that this head doesn't speak.
 #
@@ -1844,8 +1849,8 @@ def head_slices(count: int, first: int) -> tuple[torch.Tensor, torch.Tensor, np.
 head_train, head_train_y, _ = head_slices(run.pick(ci=400, laptop=1200), first=0)
 head_val, head_val_y, _ = head_slices(run.pick(ci=80, laptop=120), first=100_000)
 head_test, head_test_y, head_masks = head_slices(run.pick(ci=100, laptop=240), first=200_000)
-show.row([head_test[k, 0] for k in range(6)], overlay=[head_masks[k] for k in range(6)], titles=["healthy", "lesions"] * 3, window=(0, 1), height=2.2,
-         alt="Six axial slices of heads, every other one with three small bright lesions in the white matter, outlined")
+show.row([head_test[k, 0] for k in range(6)], overlay=[ndimage.binary_dilation(head_masks[k], iterations=2) for k in range(6)], titles=["healthy", "lesions"] * 3, window=(0, 1), height=2.2,
+         alt="Six axial slices of heads, every other one with three small bright lesions in the white matter, each in a ring")
 print(f"{len(head_train)} people to train on, {len(head_val)} to validate, {len(head_test)} to test; "
       f"the lesions of a person cover {head_masks[1::2].mean():.1%} of the slice, {head_masks[1::2].sum((1, 2)).mean():.0f} pixels")
 
@@ -1961,14 +1966,15 @@ ill_slices, ill_masks = head_test[ill], head_masks[ill.numpy()]
 head_maps = [all_maps(net, ill_slices, run.pick(ci=80, laptop=200), square=8) for net in head_nets]
 METHODS = list(head_maps[0])
 
+ring = ndimage.binary_dilation(ill_masks[0], iterations=2)  # two pixels outside of the lesions, so that it hides none
 fig, axes = plt.subplots(2, 6, figsize=(11, 4), layout="constrained")
 for ax, name in zip(axes.flat, ["the slice", *METHODS], strict=True):
     heat = ill_slices[0, 0].numpy() if name == "the slice" else head_maps[0][name][0]
     ax.imshow(heat, cmap="gray" if name == "the slice" else show.SEQUENTIAL, vmin=0, vmax=np.quantile(heat, 0.998))
-    ax.contour(ill_masks[0], levels=[0.5], colors="white" if name != "the slice" else show.PALETTE[1], linewidths=1)
+    show.outline(ax, ring, "white" if name != "the slice" else show.PALETTE[1])
     ax.set_title(name, fontsize=9)
     ax.set_axis_off()
-show.figure(fig, alt="One head slice with three outlined lesions, and eleven maps of it: saliency, SmoothGrad, Grad-CAM, integrated gradients twice, occlusion, LIME, SHAP, and three maps that never ask the network")
+show.figure(fig, alt="One head slice with three lesions in rings, and eleven maps of it: saliency, SmoothGrad, Grad-CAM, integrated gradients twice, occlusion, LIME, SHAP, and three maps that never ask the network")
 
 # %% [markdown]
 # All are scaled to look their best, as in a paper. Saliency is speckled: the gradient of a network with ReLUs and strides jumps from pixel to pixel. Grad-CAM and occlusion are blobs, as coarse as their layer and their square. With the black baseline, the whole head takes a share; with the blurred one, only what is brighter or darker than its
@@ -2137,13 +2143,17 @@ def compare_choices(baseline: str, steps: int, square: int) -> plt.Figure:
     for ax, heat, title in zip(axes, (one[0, 0].cpu().numpy(), shares, drops), ("slice", f"IG, {steps} steps, {baseline}", f"occlusion, {square} pixels, {baseline}"), strict=True):
         top = np.quantile(np.abs(heat), 0.998)
         ax.imshow(heat, cmap="gray" if title == "slice" else "PuOr_r", vmin=0 if title == "slice" else -top, vmax=top)
-        ax.contour(ill_masks[0], levels=[0.5], colors=show.PALETTE[2], linewidths=1)
+        if title.startswith("IG"):  # the sign without colour: a minus on single pixels that speak against lesions, a dashed edge round squares that do
+            ax.plot(*np.argwhere(heat < -top / 4).T[::-1], "_", color="white", markersize=3)
+        elif title.startswith("occlusion") and (heat < -top / 8).any():
+            ax.contour(heat < -top / 8, levels=[0.5], colors="black", linestyles="dashed", linewidths=0.9)
+        show.outline(ax, ring, show.PALETTE[1])
         ax.set_title(title, fontsize=9)
         ax.set_axis_off()
     return fig
 
 
-show.explore(compare_choices, alt="A head slice with outlined lesions, its integrated gradients, and its occlusion map; orange speaks for lesions, purple against",
+show.explore(compare_choices, alt="A head slice with its lesions in rings, its integrated gradients, and its occlusion map; orange speaks for lesions, purple with a minus or a dashed edge against",
              baseline=["blurred", "black", "mean of the slice"], steps=[32, 2, 4, 128], square=[8, 4, 16])
 
 # %% [markdown]
@@ -2705,7 +2715,7 @@ print(f"{'chance':22s} {by_chance:.2f}")
 assert max(pointing_scores[n][1] for n in METHODS if n not in NO_NETWORK) > 2 * by_chance, "no method points at the lesions"
 
 # %% [markdown]
-# Three things to read. The maps that never ask the network point at water: it is the brightest thing, and the sharpest edge, so here they are no rivals. (On a FLAIR scan, where water is dark and the lesion the brightest spot, the plain brightness would win the game.) The bars of the methods overlap: with so few patients, neighbours in the order are not to be
+# Three things to read. The maps that never ask the network point at water: it is the brightest thing, and the sharpest edge, so here they are no rivals. (On a FLAIR scan, where water is dark and the lesion the brightest spot, the plain brightness would win the game.) Many bars overlap, the more the fewer patients there are (16 in profile `ci`, 50 in `laptop`): such neighbours in the order are not to be
 # told apart. And a superpixel can't point finer than itself: LIME and SHAP are charged for every pixel of a region that is larger than the lesion, occlusion for its square, Grad-CAM for its layer. The pointing game rewards a fine map for a fine disease.
 
 # %% [markdown]
@@ -2880,7 +2890,7 @@ fig, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained", sharey=T
 pictured = ["Grad-CAM", "IG, baseline b", "occlusion", "SHAP", "brighter than around", "random order"]
 for ax, curves, title in zip(axes, (deleted, inserted), ("deletion", "insertion"), strict=True):
     for k, name in enumerate(pictured):
-        ax.plot(100 * DELETED, curves[name].mean((0, 1)), marker="osD^vx"[k], color=show.PALETTE[[0, 1, 2, 4, 3, 7][k]], label=name, markersize=4)
+        ax.plot(100 * DELETED, curves[name].mean((0, 1)), marker="osD^vx"[k], linestyle=["-", "--", "-."][k % 3], color=show.PALETTE[[0, 1, 2, 4, 3, 7][k]], label=name, markersize=4)
     ax.set(xlabel=f"pixels changed, % ({title})")
 axes[0].set_ylabel("probability of lesions, mean")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
@@ -3102,7 +3112,7 @@ for s, head_net in enumerate(head_nets):
 CHECKED = sorted({name for name, _, _ in kept_similar}, key=lambda name: np.mean([kept_similar[name, s, 4] for s in range(3)]))
 fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for k, name in enumerate(CHECKED):
-    ax.plot(range(5), [np.mean([kept_similar[name, s, d] for s in range(3)]) for d in range(5)], marker="osD^vxP*"[k], color=show.PALETTE[[0, 1, 2, 3, 4, 5, 7, 6][k]], label=name)
+    ax.plot(range(5), [np.mean([kept_similar[name, s, d] for s in range(3)]) for d in range(5)], marker="osD^vxP*"[k], linestyle=["-", "--", "-."][k % 3], color=show.PALETTE[[0, 1, 2, 3, 4, 5, 7, 6][k]], label=name)
 ax.axhline(0, color="black", linewidth=0.8)
 ax.set_xticks(range(5), LAYERS)
 ax.set(xlabel="layers with random weights", ylabel="rank correlation with the trained map")
@@ -3287,10 +3297,10 @@ for row, kind in enumerate(("fooled", "honest")):
     for ax, name in zip(axes[row], ["slice", *letter_shown], strict=True):
         heat = marked_slices[0, 0].numpy() if name == "slice" else letter_maps[kind][0][name][0]
         ax.imshow(heat, cmap="gray" if name == "slice" else show.SEQUENTIAL, vmin=0, vmax=max(np.quantile(heat, 0.998), 1e-9))
-        ax.contour(ill_masks[0], levels=[0.5], colors="white" if name != "slice" else show.PALETTE[1], linewidths=1)
-        ax.set_title(f"{name}\n{kind} network" if name != "slice" else "", fontsize=8)
+        show.outline(ax, ring, "white" if name != "slice" else show.PALETTE[1])
+        ax.set_title(f"{name}\n{kind} network" if name != "slice" else "the slice, with the letter", fontsize=8)
         ax.set_axis_off()
-show.figure(fig, alt="One slice with lesions outlined and a bright L in the corner, and five maps of it, above of a network trained with the letter, below of one trained without")
+show.figure(fig, alt="One slice with its lesions in rings and a bright L in the corner, and five maps of it, above of a network trained with the letter, below of one trained without")
 
 # %% tags=["demo"]
 with_it, without_it = (np.stack([disease_logits(net, with_letter(head_test, torch.full((len(head_test),), mark))) for net in fooled_nets]) for mark in (1, 0))
