@@ -66,19 +66,20 @@ def figure(fig: Figure, alt: str) -> None:
     display(picture(fig, alt))
 
 
-def outline(ax: Axes, mask: np.ndarray, color: str | None = None) -> None:
+def outline(ax: Axes, mask: np.ndarray, color: str | None = None, linestyle: str = "-") -> None:
     """Draw the borders of a mask, one colour a label.
 
     Args:
         ax: where an image of the same shape is shown.
         mask: (H, W), boolean or integer labels with 0 as background.
         color: one colour for all labels; None takes the palette's, from orange on.
+        linestyle: "-", "--", "-." or ":", so that two outlines differ in more than colour.
     """
     mask = np.asarray(mask)
     for number, label in enumerate(value for value in np.unique(mask) if value != 0):
         region = mask == label
         if region.any() and not region.all():
-            border = ax.contour(region, levels=[0.5], colors=[color or PALETTE[1 + number % 6]], linewidths=1.4)
+            border = ax.contour(region, levels=[0.5], colors=[color or PALETTE[1 + number % 6]], linestyles=linestyle, linewidths=1.4)
             border.set_path_effects([withStroke(linewidth=2.4, foreground="black")])  # seen on every grey, and without colour
 
 
