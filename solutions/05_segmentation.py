@@ -2032,7 +2032,7 @@ for ax, (name, k) in zip(axes, (("worst", order[0]), ("median", order[len(order)
     ax.imshow(image[x].T, origin="lower", vmin=-1.5, vmax=3)
     for c, color in ((1, show.PALETTE[1]), (2, show.PALETTE[5])):
         show.outline(ax, truth[x].T == c, color)
-        show.outline(ax, net_maps[k][x].T == c, color, style="dotted")
+        show.outline(ax, net_maps[k][x].T == c, color, linestyle="dotted")
     ax.set_title(f"{name}: Dice {mean_net[k]:.2f}", fontsize=10)
     ax.set_axis_off()
 for column, (values, marker) in enumerate(((mean_atlas, "s"), (mean_net, "o"))):
@@ -2487,7 +2487,7 @@ for clicks_so_far, ax in enumerate(axes):
     ax.imshow(story_task[0][0, 0].T, origin="lower", vmin=-1.5, vmax=3)
     show.outline(ax, story_task[1][0].T)
     guess = story_last[0, 0] > 0.5
-    show.outline(ax, guess.T, show.PALETTE[5], style="dotted")
+    show.outline(ax, guess.T, show.PALETTE[5], linestyle="dotted")
     for y, z in story_places:
         positive = bool(story_task[1][0, y, z])
         ax.plot(y, z, "P" if positive else "X", color=show.PALETTE[2 if positive else 3], markersize=8, markeredgecolor="white")
