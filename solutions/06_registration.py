@@ -171,14 +171,14 @@ offsets_mm = reach * PIXEL
 measures = {"SSD": lambda a, b: -((a - b) ** 2).mean(), "NCC": lambda a, b: np.corrcoef(a.ravel(), b.ravel())[0, 1], "MI": nats_shared}
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.3), layout="constrained")
 classic_capture = {}
-for marker, contrast, color in zip("os", ("t1", "t2"), (show.PALETTE[4], show.PALETTE[5]), strict=True):
+for marker, dash, contrast, color in zip("os", ("-", "--"), ("t1", "t2"), (show.PALETTE[4], show.PALETTE[5]), strict=True):
     other = simulate.brain_slice(contrast, spacing=PIXEL, seed=1, noise=0.03).image
     for ax, (name, measure) in zip(axes, measures.items(), strict=True):
         values = np.array([measure(fixed_head.image[window], shifted(other, 0, k)[window]) for k in reach])
         classic_capture[name, contrast] = capture_range(offsets_mm, values)
         scaled = (values - values.min()) / np.ptp(values)
-        ax.plot(offsets_mm, scaled, "-", color=color, marker=marker, markevery=2, label=f"T1 against {contrast.upper()}: capture range {classic_capture[name, contrast]:.0f} mm")
-        ax.axvline(0, color="0.6", linestyle=":")
+        ax.plot(offsets_mm, scaled, dash, color=color, marker=marker, markevery=2, label=f"T1 against {contrast.upper()}: capture range {classic_capture[name, contrast]:.0f} mm")
+        ax.axvline(0, ymax=0.72, color="0.6", linestyle=":")
         ax.set(title="-SSD" if name == "SSD" else name, xlabel="shift (mm)", ylim=(-0.05, 1.45))
         ax.legend(loc="upper center", fontsize=8)
 axes[0].set_ylabel("similarity, scaled to 0 ... 1")
@@ -307,10 +307,10 @@ assert classic["B-spline"]["error"].mean() < 0.5 * classic["nothing"]["error"].m
 assert classic["T2 on T1, B-spline, MI"]["error"].mean() < classic["T2 on T1, B-spline, NCC"]["error"].mean(), "across contrasts MI should beat NCC"
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(1, 5, figsize=(13, 3.2), layout="constrained")
+fig, axes = plt.subplots(1, 5, figsize=(11.5, 2.9), layout="constrained")
 shown_subject = classic_fields["B-spline"][0][1]
 axes[0].imshow(shown_subject.image, cmap="gray")
-axes[0].set_title("fixed: the subject")
+axes[0].set_title("fixed: the subject", fontsize=10)
 for ax, name in zip(axes[1:], ("nothing", "affine", "B-spline", "T2 on T1, B-spline, NCC"), strict=True):
     field = classic_fields[name][0][0]
     miss = np.where(shown_subject.mask, np.linalg.norm(field - shown_subject.field, axis=0), np.nan)
@@ -385,7 +385,7 @@ for column, (name, pairs) in enumerate({"B-spline": classic_fields["B-spline"], 
     axes[1, column].set_title(f"Jacobian determinant, {(det[subject.mask] <= 0).mean():.1%} folded", fontsize=10)
 for ax in axes.ravel():
     ax.set_axis_off()
-fig.colorbar(picture, ax=axes[1], label="determinant (1: volume kept)", shrink=0.8)
+fig.colorbar(picture, ax=axes[1], label="determinant (1: volume kept;\nblack outline: folded)", shrink=0.8)
 show.figure(fig, alt="Above: the template warped by a B-spline, by a free field and by a smooth field, which look alike. Below: their Jacobian determinants; that of the free field is torn by black outlines of folded pixels")
 
 # %% [markdown]
@@ -452,6 +452,7 @@ for ax, column, label in zip(axes, (0, 1), ("Dice of the two parts", "HD95 (mm)"
         if column == 0:
             print(f"{name:16s} Dice {mean:.3f} [{low:.3f}, {high:.3f}]   HD95 {rows[:, 1].mean():.1f} mm")
     ax.set(xticks=range(len(organ)), ylabel=label)
+    ax.set_title("mean, its 95 % interval, and (grey) the pairs", fontsize=10)
     ax.set_xticklabels(organ, rotation=15)
 show.figure(fig, alt="Dice and 95th percentile of the surface distance of the hippocampus pairs, as they come, with middles aligned, after affine and after B-spline registration; grey lines join a pair")
 organ_gain = boot_mean(organ["B-spline"][:, 0] - organ["as they come"][:, 0])
@@ -1202,20 +1203,22 @@ for other in MODALITIES:
 
 # %% tags=["demo"]
 MEASURE_LOOKS = dict(zip(MEASURES, zip("osD", (show.PALETTE[5], show.PALETTE[4], show.PALETTE[1]), strict=True), strict=True))
-fig, axes = plt.subplots(2, 4, figsize=(13, 6), layout="constrained")
+fig, axes = plt.subplots(2, 4, figsize=(12, 5.8), layout="constrained")
 for axis_row, other in zip(axes, MODALITIES, strict=True):
     for k, (ax, (m, (marker, color))) in enumerate(zip(axis_row[:3], MEASURE_LOOKS.items(), strict=True)):
         flat = hills[other, m].reshape(-1, len(shift_mm))
         flat = (flat - flat.min(1, keepdims=True)) / np.ptp(flat, axis=1)[:, None]
         ax.plot(shift_mm, flat.T, color="0.8", linewidth=0.6)
         ax.plot(shift_mm, flat.mean(0), color=color, linewidth=2.5)
-        ax.set(title=f"T1 and {other}: {m}", xlabel="shift (mm)", ylim=(0, 1.05))
+        ax.set(xlabel="shift (mm)", ylim=(0, 1.05))
+        ax.set_title(f"T1 and {other}: {m}", fontsize=10)
         axis_row[3].scatter(np.random.default_rng(0).normal(k, 0.06, len(test_heads)), captured[other, m], color="0.7", s=12)
         mean, low, high = boot_mean(captured[other, m])
         axis_row[3].errorbar(k, mean, yerr=[[mean - low], [high - mean]], fmt=marker, color=color, capsize=5, zorder=3)
         print(f"T1 and {other:7s} {m:17s} capture range {mean:4.1f} mm [{low:.1f}, {high:.1f}] over {len(test_heads)} test heads")
     axis_row[0].set_ylabel("similarity, scaled to 0 ... 1")
-    axis_row[3].set(xticks=range(3), xlim=(-0.5, 2.5), ylim=(-1, 37), title="capture range (mm)")
+    axis_row[3].set(xticks=range(3), xlim=(-0.5, 2.5), ylim=(-1, 37))
+    axis_row[3].set_title(f"T1 and {other}: capture range (mm)", fontsize=10)
     axis_row[3].set_xticklabels(["network", "MI,\nsame patches", "MI,\nwhole slice"], fontsize=8)
 show.figure(fig, alt="Above T1 and T2, below T1 and echoes: similarity against shift for the network, for MI on the same patches and for MI on the whole slice, one grey line a head and axis, and the capture range of each test head")
 capture_gain = {(other, m): boot_mean(captured[other, "network"] - captured[other, m]) for other in MODALITIES for m in MEASURES[1:]}
@@ -1252,9 +1255,9 @@ for h, score in enumerate(test_similarities["echoes"]):
 fig, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 for k, m in enumerate(MEASURES):
     rows = np.array([boot_mean(arrived[m][:, j]) for j in range(len(start_mm))])
-    ax.errorbar(np.array(start_mm) + 0.4 * (k - 1), rows[:, 0], yerr=[rows[:, 0] - rows[:, 1], rows[:, 2] - rows[:, 0]], fmt="osD"[k] + ["-", "--", ":"][k], color=show.PALETTE[[5, 4, 1][k]], capsize=4, label=m)
+    ax.errorbar(np.array(start_mm) + 0.7 * (k - 1), rows[:, 0], yerr=[rows[:, 0] - rows[:, 1], rows[:, 2] - rows[:, 0]], fmt="osD"[k] + ["-", "--", ":"][k], color=show.PALETTE[[5, 4, 1][k]], capsize=4, label=m)
     print(f"{m:18s} arrived:", "   ".join(f"from {d} mm {row[0]:.0%}" for d, row in zip(start_mm, rows, strict=True)))
-ax.set(xlabel="start (mm from the truth)", ylabel="share that arrives within 2 mm", ylim=(-0.05, 1.05), xticks=start_mm)
+ax.set(xlabel="start (mm from the truth; the three marks of a start are set apart)", ylabel="share that arrives within 2 mm", ylim=(-0.05, 1.05), xticks=start_mm)
 ax.legend()
 show.figure(fig, alt="Share of test heads whose hill climbing ends within 2 mm of the truth, against the distance of the start, for the network, MI on the same patches and MI on the whole slice")
 arrival = {m: boot_mean(arrived[m].mean(axis=1)) for m in MEASURES}
@@ -1584,7 +1587,7 @@ grid_rows, grid_columns = np.indices((SIDE, SIDE))
 axes[1].imshow(test_brains[0, 0], vmin=0, vmax=1.2)
 for k, (name, one_u) in enumerate((("true", test_truth), ("network", wide_u))):
     down, right = np.where(test_masks[0], one_u[0].numpy(), np.nan)
-    axes[1].quiver(grid_columns[every_sixth], grid_rows[every_sixth], (right / PIXEL_MM)[every_sixth], (down / PIXEL_MM)[every_sixth], angles="xy", scale_units="xy", scale=0.5, width=[0.010, 0.005][k], color=show.PALETTE[[1, 5][k]], label=name)
+    axes[1].quiver(grid_columns[every_sixth], grid_rows[every_sixth], (right / PIXEL_MM)[every_sixth], (down / PIXEL_MM)[every_sixth], angles="xy", scale_units="xy", scale=0.5, width=[0.012, 0.005][k], color=[show.PALETTE[1], "black"][k], edgecolor="black", linewidth=[0.6, 0][k], label=f"{name} ({('thick', 'thin')[k]})")
 axes[1].set_axis_off()
 axes[1].set_title("one test subject, arrows twice as long", fontsize=9)
 axes[1].legend(loc="lower center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=9)
@@ -2026,13 +2029,13 @@ fig, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
 for ax, (name, one_u) in zip(axes.T, (("truth", test_truth[:1]), ("network, direct", direct_u[:1]), ("network, flow", flow_u[:1]), ("every pixel free", free_u[:1])), strict=True):
     difference = pull(atlas, one_u)[0, 0] - test_brains[0, 0]
     ax[0].imshow(difference, cmap="gray", vmin=-0.6, vmax=0.6)
-    ax[0].set_title(f"{name}\ndifference of the images", fontsize=9)
+    ax[0].set_title(f"{name}\ndifference of the images (grey: 0)", fontsize=9)
     ax[0].set_axis_off()
     draw_grid(ax[1], one_u[0].numpy())
 show.figure(fig, alt="Above: the warped template minus the subject, for the true field, the two networks and free pixels. Below: the grids; true field and networks are smooth, that of free pixels is crumpled")
 
 # %% [markdown]
-# Read the table from the right. Free pixels make the images most alike, and lie worst: **likeness of images is not correctness of a field**. A registration paper that reports only likeness, or only the overlap of large organs, has shown nothing about the field (Rohlfing, IEEE TMI 2012, made the point with a method that is
+# Read the table from the right. Free pixels make the images most alike, by the correlation in windows, which is all that they were moved for, and lie worst: **likeness of images is not correctness of a field**. A registration paper that reports only likeness, or only the overlap of large organs, has shown nothing about the field (Rohlfing, IEEE TMI 2012, made the point with a method that is
 # good for nothing and looks best by such measures). Both networks are smooth here, since they give one vector for every 8 mm: that, too, is a smoothness constraint. The flow adds the inverse. And compare with the supervised network of 5.3, on the same test subjects: the unsupervised ones got as far or further *without having seen a single true displacement*, since they trained on the very kind of motion that the test shows.
 #
 # Look at the share of the field that you believe.
@@ -2559,9 +2562,12 @@ for name in ("network", "network, labels in training", "affine"):
 for ax, (name, (volume, label)) in zip(axes.flat, panels.items(), strict=False):
     ax.imshow(volume[sagittal].T, origin="lower", vmin=0, vmax=1)
     for part, (color, line) in enumerate(((show.PALETTE[1], "-"), (show.PALETTE[5], "--")), start=1):
-        ax.contour(label.argmax(0)[sagittal].T == part, levels=[0.5], colors=[color], linestyles=line, linewidths=1.5)
-    ax.contour(goal_parts[0].argmax(0)[sagittal].T > 0, levels=[0.5], colors="white", linewidths=1, linestyles=":")
+        show.outline(ax, label.argmax(0)[sagittal].T == part, color, line)
+    show.outline(ax, goal_parts[0].argmax(0)[sagittal].T > 0, "white", ":")
     ax.set_title(name, fontsize=9)
+for color, line, name in ((show.PALETTE[1], "-", "anterior part"), (show.PALETTE[5], "--", "posterior part"), ("white", ":", "hippocampus of the fixed patient")):
+    axes.flat[-1].plot([], [], line, color=color, label=name)
+axes.flat[-1].legend(loc="center", frameon=True, facecolor="0.4", labelcolor="white")
 for ax in axes.flat:
     ax.set_axis_off()
 show.figure(fig, alt="A sagittal slice of the fixed patient, the moving one, and the moving one after the network, after the network with labels in training, and after affine registration; outlines of the anterior part (solid) and the posterior one (dashed), and dotted in white the fixed patient's hippocampus")
@@ -2620,7 +2626,7 @@ fig, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 for k, (n, errors) in enumerate(shift_errors.items()):
     ax.errorbar(np.array(shift_sizes) + 0.25 * k, [e.mean() for e in errors], yerr=[e.std(ddof=1) for e in errors], fmt="os^D"[k] + ["-", "--", "-.", ":"][k], color=show.PALETTE[k], capsize=3,
                 label=f"{n} pass" + ("" if str(n).endswith("1") else "es"))
-ax.set(xlabel="shift of the head, mm", ylabel="end-point error, mm (bars: SD over subjects)")
+ax.set(xlabel="shift of the head, mm", ylabel="end-point error, mm (bars: SD)")
 ax.legend(fontsize=9)
 show.figure(fig, alt="End-point error over the shift of the head, for one, two and four passes of the network, and for an affine registration before one pass")
 assert shift_errors["affine, then 1"][-1].mean() < shift_errors[1][-1].mean(), "an affine registration first should help where the head lies far off"
@@ -2775,7 +2781,7 @@ fig, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
 lambda_ticks = [max(w, 0.003) for w in lambda_values]  # 0 has no place on a logarithmic axis; it is drawn at the left end
 for k, way in enumerate(ways):
     for ax, column in zip(axes, (("error", "mean"), ("folded", "mean")), strict=True):
-        ax.plot(lambda_ticks, lambda_table.loc[way][column] * (1 if column[0] == "error" else 100), "os"[k] + ["-", "--"][k], color=show.PALETTE[k], label=way)
+        ax.plot(lambda_ticks, lambda_table.loc[way][column] * (1 if column[0] == "error" else 100), "os"[k] + ["-", "--"][k], color=show.PALETTE[k], label=way, clip_on=False)
 for ax, label in zip(axes, ("end-point error, mm", "folded, % of the field (symlog)"), strict=True):
     ax.set(xscale="log", xlabel="weight of smoothness (left end: 0)", ylabel=label)
     ax.set_xticks(lambda_ticks, lambda_values)
@@ -2945,7 +2951,7 @@ pair_seconds |= {f"network + {n} iterations": pair_seconds["unsupervised network
 pair_errors |= {f"network + {n} iterations": network_trace[n][first_pairs] for n in (16, refine_iterations)}
 for k, (name, error) in enumerate((n, e) for n, e in pair_errors.items() if n != "no registration"):
     axes[1].plot(pair_seconds[name], error.mean(), "osD^vP"[k], color=show.PALETTE[k], markersize=8, label=name)
-axes[1].axhline(pair_errors["no registration"].mean(), color="black", linestyle=":", linewidth=1)
+axes[1].axhline(pair_errors["no registration"].mean(), color="black", linestyle=":", linewidth=1, label="no registration")
 axes[1].set(xscale="log", xlabel="seconds a pair, one core", ylabel="end-point error, mm", ylim=(0, None))
 axes[1].legend(fontsize=8)
 show.figure(fig, alt="Left: error over iterations, from the network's start and from zero. Right: error over seconds a pair for six methods; the networks are fastest, B-splines and instance optimisation more exact; dotted: no registration")
@@ -2976,7 +2982,7 @@ fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 for place, (name, dice) in enumerate(hippo_dice.items()):
     low, high = boot_interval(dice)
     ax.scatter(np.full(len(dice), place) + np.linspace(-0.15, 0.15, len(dice)), dice, color="0.75", s=10)
-    ax.errorbar(place, dice.mean(), yerr=[[dice.mean() - low], [high - dice.mean()]], fmt="os^DvPX*"[place], color=show.PALETTE[[7, 0, 2, 3, 4, 7, 0, 3][place]], capsize=4, markersize=7)
+    ax.errorbar(place, dice.mean(), yerr=[[dice.mean() - low], [high - dice.mean()]], fmt="os^DvPX*"[place], color=show.PALETTE[[7, 0, 2, 3, 4, 7, 0, 3][place]], capsize=4, markersize=8, zorder=3)
     if "iterations" in name:
         gain = hippo_dice[name] - hippo_dice[name.split(" + ")[0] if "zero" not in name else "no registration"]
         print("{:22s} Dice {:.3f}, over its start {:+.3f} ({:+.3f} to {:+.3f}), folded {:.3%}".format(name, dice.mean(), gain.mean(), *boot_interval(gain), folded_share(hippo_fields[name], 1.0).mean()))
