@@ -149,12 +149,13 @@ def draw_undersampling(acceleration: int, pattern: str, centre: float):
     one = simulate.undersample(head.image, acceleration, centre, pattern=pattern, seed=SEED)
     image = to_image(torch.as_tensor(one.kspace)).abs().numpy()
     fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
-    titles = [f"measured {one.mask.mean():.0%} of k-space", "image", "error (twice as bright)"]
+    titles = [f"white: measured, {one.mask.mean():.0%} of k-space", "image", "error (twice as bright)"]
     tops = [1, 1.2 * head.image.max(), 0.6 * head.image.max()]
     for ax, picture, title, top in zip(axes, [one.mask, image, np.abs(image - head.image)], titles, tops, strict=True):
         ax.imshow(picture, vmin=0, vmax=top)
         ax.set_title(title, fontsize=10)
-        ax.set_axis_off()
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)  # a frame, since the mask is as white as the page
     return fig
 
 
@@ -183,7 +184,7 @@ show.row(
 )
 show.row(
     [one.image for one in scans],
-    titles=["noise (HU): " + ", ".join(f"{name} {value:.0f}" for name, value in one.items()) for one in noise],
+    titles=[f"dose {dose:.0%}, noise in HU:\n" + ", ".join(f"{name} {value:.0f}" for name, value in one.items()) for dose, one in zip(doses, noise, strict=True)],
     window=(-1000, 400),
     alt="The chest reconstructed at full dose, a quarter and a twentieth of it; grain grows, and at the lowest dose streaks run from side to side",
 )
@@ -443,9 +444,10 @@ def validation_psnr(model: nn.Module) -> float:
 
 loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(y_train, x_train), batch_size=4, shuffle=True)
 history = train.fit(network, loader, nn.functional.l1_loss, validation_psnr, epochs=run.pick(ci=6, laptop=12, gpu=30), lr=6e-3, device=device)
-epochs = len(history.score)
+epochs = np.arange(1, len(history.score) + 1)
+levels = {"network": history.score, "total variation": [max(tv_scores)] * len(epochs), "zero-filled": [psnr(to_image(y_val).abs(), x_val).mean()] * len(epochs)}
 show.curves(
-    {"network": history.score, "total variation": [max(tv_scores)] * epochs, "zero-filled": [psnr(to_image(y_val).abs(), x_val).mean()] * epochs},
+    {name: (epochs, values) for name, values in levels.items()},
     xlabel="epoch",
     ylabel="PSNR on validation (dB)",
     alt="Validation PSNR of the network over the epochs, rising above zero-filling and total variation",
@@ -470,7 +472,7 @@ test_ssim = {
     for name, images in methods.items()
 }
 
-fig, axes = plt.subplots(2, 4, figsize=(11, 5.8), layout="constrained")
+fig, axes = plt.subplots(2, 4, figsize=(11, 5.2), layout="constrained")
 axes[0, 0].imshow(x_test[0], vmin=0, vmax=1)
 axes[0, 0].set_title("truth (test subject 1)", fontsize=10)
 axes[1, 0].set_axis_off()
@@ -542,6 +544,7 @@ def draw_window(level: float, width: float):
     left.set_axis_off()
     right.hist(real_head.ravel(), bins=np.arange(-1050, 1500, 15), color="0.6")
     right.axvspan(low, high, color=show.PALETTE[1], alpha=0.35, label="window")
+    right.vlines([low, high], 0, 1, color="black", linestyle="--", linewidth=1, transform=right.get_xaxis_transform())
     right.set(yscale="log", xlabel="CT number (HU)", ylabel="pixels")
     right.legend()
     return fig
@@ -779,6 +782,8 @@ def paint(ax, turn: float) -> None:
     points, shades = np.concatenate(points), np.concatenate(shades)
     order = np.argsort(points[:, 2])  # the viewer is at the far end of z
     ax.scatter(*points[order, :2].T, c=shades[order], s=3, linewidths=0)
+    nodule = loaded.geometry["nodule"].triangles_center.mean(0) @ rotation.T
+    ax.annotate("nodule", nodule[:2], xytext=(0, 14), textcoords="offset points", ha="center", fontsize=9, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
     ax.set(aspect="equal", xlabel="m", ylabel="m")
 
 
@@ -930,7 +935,10 @@ show.figure(fig, alt="ROC curves of the detector on noise-free, low-dose and den
 # most, which are the very things you look for. **A stage is judged by what the next stage can do with it**, not by its own score.
 
 # %% tags=["demo"]
+from matplotlib.patheffects import withStroke
+
 view = "low dose, TV"
+dark_edge = [withStroke(linewidth=3, foreground="black")]  # marks are seen on every grey
 small = patients.index[in_test & (tumour == 1) & patients.diameter.between(8, 14)]
 examples = small[np.argsort(probability[view][small])[[-1, 0]]]  # one that is found, one that is missed
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.0), layout="constrained")
@@ -938,12 +946,12 @@ pictures = [("no noise", examples[0]), (view, examples[0]), (view, examples[1])]
 for ax, (name, k) in zip(axes, pictures, strict=True):
     ax.imshow(ct_images[name][k], vmin=-1000, vmax=300)
     if name == view:
-        ax.plot(*found[view][k][0].T[::-1], "o", markerfacecolor="none", markeredgecolor=show.PALETTE[5], markersize=12, label="candidates")
-    ax.plot(*centres[k][::-1], "s", markerfacecolor="none", markeredgecolor=show.PALETTE[1], markersize=18, label="tumour (planted)")
+        ax.plot(*found[view][k][0].T[::-1], "o", markerfacecolor="none", markeredgecolor=show.PALETTE[5], markersize=12, path_effects=dark_edge, label="candidates")
+    ax.plot(*centres[k][::-1], "s", markerfacecolor="none", markeredgecolor=show.PALETTE[1], markersize=18, path_effects=dark_edge, label="tumour (planted)")
     ax.set_title(f"{name}, {patients.diameter[k]:.0f} mm tumour, score {probability[name][k]:.2f}", fontsize=10)
     ax.set_axis_off()
-axes[1].legend(loc="lower left", fontsize=9, labelcolor="white")
-show.figure(fig, alt="A patient whose tumour the detector finds, without and with noise, and a patient whose tumour is missed among vessels; candidates are circled")
+axes[1].legend(loc="lower left", fontsize=9, labelcolor="white", labelspacing=1.1)
+show.figure(fig, alt="A patient whose tumour the detector finds, without and with noise, and a patient whose tumour is missed; candidates are circled, the planted tumour has a square")
 
 # %% [markdown]
 # #### From scores to decisions
@@ -1261,21 +1269,21 @@ curves = {
 for (name, curve), color, dash in zip(curves.items(), show.PALETTE, ["-", "--", ":"], strict=False):
     left.step(grid, curve.survival_function_at_times(grid), dash, color=color, where="post", linewidth=2, label=name)
 everybody = np.sort(death)  # the truth, which no study ever sees: the deaths after the study as well
-left.step(everybody, 1 - np.arange(1, len(death) + 1) / len(death), color="0.6", where="post", label="truth (nobody lost)")
+left.step(everybody, 1 - np.arange(1, len(death) + 1) / len(death), color="0.75", where="post", linewidth=5, zorder=0, label="truth (nobody lost)")
 left.set(xlim=(0, 60), ylim=(0, 1), xlabel="months", ylabel="share alive", title="Three estimates of one cohort")
 left.legend(fontsize=9)
 arms = []
-for arm, name, color in [(0, "standard", show.PALETTE[3]), (1, "new", show.PALETTE[2])]:
+for arm, name, color, dash in [(0, "standard", show.PALETTE[3], "-"), (1, "new", show.PALETTE[2], "--")]:
     part = follow_up[follow_up.new_treatment == arm]
     arms.append(KaplanMeierFitter(label=f"{name} treatment").fit(part.months, part.died))
-    arms[-1].plot_survival_function(ax=right, color=color, show_censors=True, censor_styles={"ms": 5, "marker": "|"})
+    arms[-1].plot_survival_function(ax=right, color=color, linestyle=dash, show_censors=True, censor_styles={"ms": 5, "marker": "|"})
 right.set(xlim=(0, 60), ylim=(0, 1), xlabel="months", ylabel="share alive", title="By treatment (ticks: censored; bands: 95 %)")
 add_at_risk_counts(*arms, ax=right, rows_to_show=["At risk"], xticks=[0, 20, 40, 60])
 show.figure(fig, alt="Left: Kaplan-Meier follows the truth, two naive curves fall below it. Right: survival under new and standard treatment with numbers at risk")
 
 # %% [markdown]
 # Both colleagues are too low. The first invents deaths. The second keeps only patients who died, and of course these die; those who live
-# long are the ones who are censored, and leaving them out leaves out the good news. Kaplan-Meier stays near the grey curve, which in a real
+# long are the ones who are censored, and leaving them out leaves out the good news. Kaplan-Meier stays near the broad grey curve, which in a real
 # study nobody ever sees.
 
 # %% [markdown]
@@ -1464,10 +1472,10 @@ for name, stack in ct_images.items():
 names_shown = {"diameter_10mm": "diameter, + 10 mm", "age_10y": "age, + 10 years", "new_treatment": "new treatment"}
 fig, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 for place, name in enumerate(names_shown):
-    for shift, (source, model), color in zip((-0.24, -0.08, 0.08, 0.24), models.items(), show.PALETTE, strict=False):
+    for shift, (source, model), color, mark in zip((-0.24, -0.08, 0.08, 0.24), models.items(), show.PALETTE, "osD^", strict=False):
         row = model.summary.loc[name]
         ax.plot([row["exp(coef) lower 95%"], row["exp(coef) upper 95%"]], [place + shift] * 2, color=color, linewidth=2)
-        ax.plot(row["exp(coef)"], place + shift, "o", color=color, label=f"diameter {source if source == 'planted' else 'measured, ' + source}" if place == 0 else None)
+        ax.plot(row["exp(coef)"], place + shift, mark, color=color, label=f"diameter {source if source == 'planted' else 'measured, ' + source}" if place == 0 else None)
     ax.plot(HAZARD_RATIOS[name], place - 0.4, "v", color="black", markersize=8, markerfacecolor="none", label="planted truth" if place == 0 else None)
 ax.axvline(1, color="0.6", linewidth=1)
 ax.set_yticks(range(3), list(names_shown.values()))
@@ -1568,7 +1576,7 @@ slice_again = simulate.thorax_slice(size=128, spacing=SPACING, nodule_diameter_m
 ct = simulate.low_dose_ct(slice_again.hu, dose=DOSE, spacing=SPACING, angles=90, seed=k)
 best_place = found[view][k][0][np.argmin(np.hypot(*(found[view][k][0] - centres[k]).T))]
 patient = by_image.loc[[k]]
-fig, axes = plt.subplots(1, 5, figsize=(15, 3.5), layout="constrained")
+fig, axes = plt.subplots(1, 5, figsize=(12, 3.1), layout="constrained")
 axes[0].imshow(ct.sinogram.measured, aspect="auto", cmap=show.SEQUENTIAL)
 axes[0].set(title="p1 acquisition:\nsinogram, 1 % dose", xlabel="angle", ylabel="detector", xticks=[], yticks=[])
 for ax, name, title in [(axes[1], "low dose, FBP", "p2 reconstruction:\nfiltered back-projection"), (axes[2], view, "p3 visualization:\ndenoised, lung window")]:
@@ -1578,11 +1586,13 @@ axes[3].imshow(ct_images[view][k], vmin=-1350, vmax=150)
 axes[3].plot(*best_place[::-1], "o", markerfacecolor="none", markeredgecolor=show.PALETTE[1], markersize=20, markeredgewidth=2)
 decision = "call back" if score[k] >= chosen else "send home"
 axes[3].set(title=f"p4 diagnosis: score {score[k]:.2f},\nthreshold {chosen:.2f}: {decision}", xticks=[], yticks=[])
-for treatment, name, color in [(0, "standard", show.PALETTE[3]), (1, "new", show.PALETTE[2])]:
+for treatment, name, color, dash in [(0, "standard", show.PALETTE[3], "-"), (1, "new", show.PALETTE[2], "--")]:
     curve = models["low dose, FBP"].predict_survival_function(patient.assign(new_treatment=treatment))
-    axes[4].step(curve.index, curve.iloc[:, 0], where="post", color=color, label=name)
-axes[4].set(title=f"p5 prognosis: {15 + 10 * patient.diameter_10mm.item():.0f} mm,\nage {patients.age[k]:.0f}", xlabel="months", ylabel="alive", xlim=(0, 60), ylim=(0, 1))
+    axes[4].step(curve.index, curve.iloc[:, 0], where="post", color=color, linestyle=dash, label=name)
+axes[4].set(title=f"p5 prognosis: {15 + 10 * patient.diameter_10mm.item():.0f} mm,\nage {patients.age[k]:.0f}", xlabel="months", ylabel="share alive", xlim=(0, 60), ylim=(0, 1))
 axes[4].legend(title="treatment", fontsize=9)
+for ax in axes:
+    ax.title.set_fontsize(10)
 show.figure(fig, alt="Five panels for one patient: sinogram, reconstruction, denoised image, detected tumour with score and decision, predicted survival under two treatments")
 
 # %% [markdown]
@@ -1670,7 +1680,7 @@ def draw_grade(assignment_1: int, assignment_2: int, final_project: int, final_e
         earned = mark * weight / 100
         ax.barh(0, weight, left=start, color="white", edgecolor="0.5")
         ax.barh(0, earned, left=start, color=color, alpha=0.6)
-        ax.text(start + weight / 2, 0, f"{name.replace(' ', chr(10))}\n{earned:.0f} / {weight}", ha="center", va="center", fontsize=9)
+        ax.text(start + weight / 2, 0, f"{name.replace(' ', chr(10))}\n{earned:g} / {weight}", ha="center", va="center", fontsize=8)
         start += weight
     total = sum(mark * weight / 100 for mark, weight in parts.values())
     ax.set(xlim=(0, 100), yticks=[], xlabel="points of the course grade", title=f"course grade {total:.1f}")
