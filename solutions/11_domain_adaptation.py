@@ -148,13 +148,13 @@ for ax, kind in zip(axes, ("covariate", "label", "concept"), strict=True):
         twin = ax.twinx() if name == "none" else twin
         cell = np.digitize(x, grid)
         full = [c for c in range(1, len(grid)) if (cell == c).sum() >= 20]
-        twin.plot([grid[c] - 1 for c in full], [y[cell == c].mean() for c in full], color=colour, marker=marker, linestyle="none", label="source" if name == "none" else "target")
-    twin.set_ylim(-0.02, 1.02)
+        twin.plot([grid[c] - 1 for c in full], [y[cell == c].mean() for c in full], color=colour, marker=marker, markersize=5 if name == "none" else 8, fillstyle="full" if name == "none" else "none", linestyle="none", label="source (solid)" if name == "none" else "target (dashed)")
+    twin.set_ylim(-0.04, 1.06)
     ax.set_title(f"{kind} shift", loc="left")
     ax.set_xlabel("diameter x, mm")
 axes[0].set_ylabel("p(x), lines")
 twin.set_ylabel("share malignant at x, markers")
-twin.legend(loc="upper left")
+fig.axes[3].legend(loc="upper left", fontsize=8, handletextpad=0.2)  # the markers' axis of the first panel, where the corner is free
 show.figure(fig, alt="Three panels. Covariate shift: the target's distribution of diameters moves right, the share of malignant nodules at each diameter stays on the source's curve. Label shift: distribution and curve both move. Concept shift: the distribution stays, the curve moves left")
 
 # %% [markdown]
@@ -606,6 +606,7 @@ for ax, other in zip(axes, ("source test", "target test"), strict=True):
     ax.set_title(f"source val against {other}", loc="left", fontsize=10)
     ax.locator_params(axis="x", nbins=4)
     ax.set_xlabel("MMD$^2$: bars shuffled, dashed line as measured")
+    ax.set_ylabel("shuffles")
     print(f"{other}: MMD^2 {seen:+.4f}, p = {p:.3f}; A-distance {2 * (1 - 2 * errors[0]):.2f} from training errors, {max(0, 2 * (1 - 2 * errors[1])):.2f} from held-out errors")
 show.figure(fig, alt="Two histograms of shuffled MMD values with the measured one as a dashed line: inside the histogram for new people of the same scanner, far to the right of it for the other scanner")
 assert shift_measured["target test"][1] < 0.01 and shift_measured["target test"][2] > 1, "the scanner shift should be plain"
@@ -766,10 +767,10 @@ for ax, image, title in zip(axes, (study["target test"].images[1, 0], matched_te
     ax.imshow(image, vmin=0, vmax=1.4)
     ax.set_title(title, fontsize=10)
     ax.set_axis_off()
-for name, images, colour, style in (("A", study["source test"].images, show.PALETTE[0], "-"), ("B", study["target test"].images, show.PALETTE[1], "--"), ("B matched", matched_test, show.PALETTE[2], ":")):
-    axes[3].hist(np.asarray(images).ravel(), bins=60, range=(0, 1.6), histtype="step", density=True, color=colour, linestyle=style, label=name, linewidth=1.6)
+for name, images, colour, style, width in (("A", study["source test"].images, "0.75", "-", 4), ("B", study["target test"].images, show.PALETTE[1], "--", 1.6), ("B matched", matched_test, "black", ":", 1.6)):
+    axes[3].hist(np.asarray(images).ravel(), bins=60, range=(0, 1.6), histtype="step", density=True, color=colour, linestyle=style, label=name, linewidth=width)
 axes[3].set_ylim(0, 4)
-axes[3].set_xlabel("grey value")
+axes[3].set(xlabel="grey value", ylabel="density")
 axes[3].legend()
 show.figure(fig, alt="A slice of scanner B, the same matched to scanner A's grey values, and the same patient on scanner A; beside them the histograms: that of B lies to the left, the matched one lies on that of A")
 
@@ -1108,9 +1109,9 @@ weight_runs = {d: pd.DataFrame([u_shaped(d, np.random.default_rng([SEED, k])) fo
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.1), layout="constrained")
 for name, colour, marker in (("source only", show.PALETTE[0], "o"), ("weighted", show.PALETTE[1], "s"), ("weighted, clipped at 10", show.PALETTE[2], "^")):
     mean, error = ([f(weight_runs[d][name]) for d in weight_runs] for f in (np.mean, lambda v: 1.96 * v.std() / len(v) ** 0.5))
-    axes[0].errorbar(list(weight_runs), mean, error, color=colour, marker=marker, capsize=3, label=name)
+    axes[0].errorbar(list(weight_runs), mean, error, color=colour, marker=marker, linestyle={"o": "-", "s": "--", "^": "-."}[marker], capsize=3, label=name)
 for name, colour, marker in (("n_eff", show.PALETTE[1], "s"), ("n_eff clipped", show.PALETTE[2], "^")):
-    axes[1].plot(list(weight_runs), [weight_runs[d][name].median() for d in weight_runs], color=colour, marker=marker, label=name)
+    axes[1].plot(list(weight_runs), [weight_runs[d][name].median() for d in weight_runs], color=colour, marker=marker, linestyle={"s": "--", "^": "-."}[marker], label={"n_eff": "weighted", "n_eff clipped": "weighted, clipped at 10"}[name])
 axes[0].set(xlabel="distance of the hospitals, $\\delta$", ylabel="Brier score at the target")
 axes[1].set(xlabel="distance of the hospitals, $\\delta$", ylabel="effective sample size, of 400", yscale="log")
 for ax in axes:
@@ -1307,13 +1308,13 @@ def coral_view(prevalence: float = 0.5, angle: float = 40.0):
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharex=True, sharey=True)
     for ax, rows, title in zip(axes, (xs, recolour(xs, xs, xt)), ("as they are", "source recoloured"), strict=True):
         for label, marker in ((0, "o"), (1, "^")):
-            for points, y, colour in ((rows, ys, show.PALETTE[0]), (xt, yt, show.PALETTE[1])):
-                ax.scatter(*points[y == label].T, s=9, marker=marker, color=colour, alpha=0.5)
+            for points, y, colour, fill in ((rows, ys, show.PALETTE[0], show.PALETTE[0]), (xt, yt, show.PALETTE[1], "none")):
+                ax.scatter(*points[y == label].T, s=14, marker=marker, facecolor=fill, edgecolor=colour, linewidth=0.8, alpha=0.6)
         accuracy = LogisticRegression().fit(rows, ys).score(xt, yt)
         ax.set_title(f"{title}: accuracy at the target {accuracy:.2f}", loc="left", fontsize=10)
         ax.set_xlabel("feature 1")
     axes[0].set_ylabel("feature 2")
-    axes[0].text(0.02, 0.97, "blue: source, orange: target\ncircle: healthy, triangle: sick", transform=axes[0].transAxes, va="top", fontsize=9)
+    axes[0].text(0.02, 0.97, "filled, blue: source; hollow, orange: target\ncircle: healthy; triangle: sick", transform=axes[0].transAxes, va="top", fontsize=9)
     return fig
 
 
@@ -1542,6 +1543,7 @@ for (i, j), v in np.ndenumerate(gaps.to_numpy()):
     ax.text(j, i, f"{v:.0%}", ha="center", va="center", fontsize=8, color="white" if v > 0.5 else "black")
 ax.set_xticks(range(len(HEART_NUMBERS)), HEART_NUMBERS, rotation=45)
 ax.set_yticks(range(4), gaps.index)
+ax.set_title("share of patients in whom it was not measured", fontsize=10)
 show.figure(fig, alt="A table of the share of missing values by hospital and column: Cleveland is nearly complete, ca and thal are missing nearly everywhere else, Switzerland has no cholesterol")
 
 # %% [markdown]
@@ -1636,8 +1638,10 @@ for column, site in zip(axes.T, HEART_TARGETS, strict=True):
             ax.plot(r[what] - base, place, marker=marker, color=colour)
         ax.axvline(0, color="black", linewidth=0.8)
         ax.set_xlabel(f"{what} minus source only")
+        ax.locator_params(axis="x", nbins=5)
     column[0].set_title(site, loc="left")
     column[0].set_yticks(range(len(heart_names)), heart_names)
+fig.suptitle("triangle up: better than source only; down: worse; circle: the 95 % interval holds 0", fontsize=9)
 show.figure(fig, alt="For each hospital, differences of AUC and Brier score to source only with intervals, one line a method. Upward triangles: better, downward: worse, circles: neither. Correcting for label shift mends the Brier score in Switzerland; CORAL and subspace alignment harm it")
 assert heart_board["hungary"].loc["source only", "AUC"] > 0.75 and heart_board["switzerland"].loc["label shift (EM)", "Brier diff high"] < 0, "Cleveland's model should rank Hungary's patients, and a corrected prevalence should help in Switzerland"
 assert heart_board["switzerland"].loc["CORAL", "Brier diff low"] > 0, "aligning means must harm where nearly everybody is ill"
@@ -2273,7 +2277,7 @@ for ax, (name, net) in zip(axes, {"source-only": source_nets[SEED], "AdaBN": ali
     for features, labels, colour, word in ((from_a, study["source val"].labels, show.PALETTE[0], "A"), (from_b, study["target test"].labels[: len(from_a)], show.PALETTE[3], "B")):
         for label, marker in ((0, "o"), (1, "^")):
             x = flat.transform(features[labels.numpy() == label])
-            ax.scatter(x[:, 0], x[:, 1], s=16, marker=marker, color=colour, alpha=0.6, linewidths=0, label=f"{word}, {'lesion' if label else 'healthy'}")
+            ax.scatter(x[:, 0], x[:, 1], s=18, marker=marker, facecolor=colour if word == "A" else "none", edgecolor=colour, linewidth=0.9, alpha=0.7, label=f"{word}, {'lesion' if label else 'healthy'}")
     ax.set(title=name, xticks=[], yticks=[])
 axes[0].legend(fontsize=8)
 show.figure(fig, alt="Features of validation patients of scanner A and test patients of scanner B in two principal components, for three networks. For source-only the two scanners form separate clouds; after AdaBN and after DANN circles lie with circles and triangles with triangles.")
@@ -2458,9 +2462,9 @@ example_a, example_b = study["source val"].images[1:2], target_images[5:6]
 def draw_reach(reach: int):
     swapped = low_amplitude(example_a, example_b, reach)
     fig, axes = plt.subplots(1, 4, figsize=(10, 2.9), layout="constrained")
-    pictures = (("scanner A: gives phase and label", example_a), ("scanner B: gives amplitude", example_b), (f"swapped, reach {reach}", swapped), ("swapped - scanner A", swapped - example_a))
+    pictures = (("scanner A: gives phase and label", example_a), ("scanner B: gives amplitude", example_b), (f"swapped, reach {reach}", swapped), ("swapped - scanner A (grey: 0)", swapped - example_a))
     for ax, (title, image) in zip(axes, pictures, strict=True):
-        ax.imshow(image[0, 0], **({"cmap": "PuOr", "vmin": -0.6, "vmax": 0.6} if " - " in title else {"vmin": 0, "vmax": 1.6}))
+        ax.imshow(image[0, 0], **({"vmin": -0.6, "vmax": 0.6} if " - " in title else {"vmin": 0, "vmax": 1.6}))
         ax.set(title=title, xticks=[], yticks=[])
         ax.title.set_fontsize(9)
     return fig
@@ -2722,14 +2726,14 @@ shown = int(planted.flatten(1).sum(1).argmax())
 pictures = {name: (how(with_b), how(without_b)) for name, how in redraw.items()} | {"scanner A, the truth": (with_a, without_a)}
 for column, (name, (ill, well)) in zip(axes.T, pictures.items(), strict=True):
     column[0].imshow(ill[shown, 0], vmin=0, vmax=1.8)
-    column[1].imshow((ill - well)[shown, 0], vmin=-0.8, vmax=0.8, cmap="PuOr")
-    column[2].imshow((well - without_a)[shown, 0], vmin=-0.8, vmax=0.8, cmap="PuOr")
+    column[1].imshow((ill - well)[shown, 0], vmin=-0.6, vmax=0.6)
+    column[2].imshow((well - without_a)[shown, 0], vmin=-0.6, vmax=0.6)
     column[0].set_title(name, fontsize=9)
     for ax in column[:2]:
-        ax.contour(planted[shown, 0], levels=[0.5], colors=show.PALETTE[1], linewidths=1)
+        show.outline(ax, planted[shown, 0])
     for ax in column:
         ax.set(xticks=[], yticks=[])
-for ax, word in zip(axes[:, 0], ("the patient", "what the lesion adds", "without the lesion:\nerror to scanner A"), strict=True):
+for ax, word in zip(axes[:, 0], ("the patient", "what the lesion adds\n(grey: nothing)", "without the lesion: error\nto scanner A (grey: none)"), strict=True):
     ax.set_ylabel(word, fontsize=9)
 show.figure(fig, alt="One patient by scanner B, after histogram matching, after CycleGAN, and by scanner A. Second row: the difference that the lesion makes in each, present in all. Third row: the error against scanner A without the lesion; after CycleGAN it lies mostly along folds and ventricles, whose sharp edges the translator does not bring back.")
 
@@ -3055,9 +3059,10 @@ for ax, column, key in ((axes[0], 0, "AUC"), (axes[1], 1, "balanced accuracy")):
         ax.plot([low, high], [row, row], color=colour, linewidth=1.5)
         ax.plot([one[key] for one in board[name]], [row] * len(board[name]), "|", color=colour, markersize=7)
         ax.plot(mean, row, marker, color=colour, markersize=6)
-    ax.axvline(table["AdaBN"][column][0], color=show.PALETTE[1], linestyle="--", linewidth=1)
+    ax.axvline(table["AdaBN"][column][0], color=show.PALETTE[1], linestyle="--", linewidth=1, label="mean of AdaBN")
     ax.set(xlabel=f"{key} on scanner B", xlim=(0.3, 1.01))
 axes[0].set_yticks(range(len(ranking)), list(reversed(ranking)), fontsize=9)
+axes[0].legend(loc="center left", fontsize=9)
 show.figure(fig, alt="All methods with the mean and the interval over seeds of AUC (left) and balanced accuracy (right) on scanner B, ordered by AUC; a dashed line marks AdaBN. Source-only and target-only, as diamonds, are the two ends.")
 
 # %% [markdown]
@@ -3314,7 +3319,7 @@ for ax, name in zip(axes, ("source validation AUC", "low entropy on B", "diversi
     values = [criteria[name](one) for one in pool]
     for number, (kind, mark) in enumerate(marks.items()):
         rows = [row for row, one in enumerate(pool) if one.name == kind]
-        ax.plot([values[row] for row in rows], truth[rows], mark, color=show.PALETTE[number % 8], alpha=0.8, label=kind)
+        ax.plot([values[row] for row in rows], truth[rows], mark, color=show.PALETTE[number % 8], alpha=0.8, markeredgecolor="black", markeredgewidth=0.5, label=kind)
     ax.axvline(max(values), color="0.5", linestyle=":", linewidth=1)
     ax.set(xlabel=name + " (higher is chosen)")
 axes[0].set_ylabel("balanced accuracy on scanner B")
