@@ -374,7 +374,7 @@ for ax, alpha in zip(axes, (100.0, ALPHA), strict=True):
         net, track = federate(sites, rounds, steps, LR, seed=SEED, watch=lambda net: auc_of(net, x_val, y_val))
         sent = 2 * 5 * message * np.arange(1, rounds + 1) / 1e6
         budget.append((alpha, steps, rounds, sent[-1], track[-1], auc_of(net, x_test, y_test)))
-        ax.plot(sent, track, color=show.PALETTE[number + 1], marker="osv"[number], markersize=4, markevery=max(1, len(sent) // 10), label=f"{steps} step{'s' * (steps > 1)} a round")
+        ax.plot(sent, track, color=show.PALETTE[number + 1], linestyle=["-", "--", "-."][number], marker="osv"[number], markersize=4, markevery=max(1, len(sent) // 10), label=f"{steps} step{'s' * (steps > 1)} a round")
     ax.set(xscale="log", xlabel="sent in all, MB (logarithmic)", title=f"{'alike' if alpha > 1 else 'unequal'} hospitals, alpha = {alpha:g}")
 axes[0].set_ylabel("validation AUC")
 axes[1].legend(fontsize=8, loc="lower right")
@@ -1331,9 +1331,10 @@ for k in range(7):
     pictures, _, needs, _ = visits[k]["test"]
     for line, outcome in enumerate((0, 1)):
         axes[line, k].imshow(pictures[np.flatnonzero(needs == outcome)[0]].reshape(28, 28), vmin=0, vmax=1)
-        axes[line, k].set_axis_off()
-    axes[0, k].set_title(f"hospital {k + 1}" if k < 6 else "unseen", fontsize=9)
-    axes[0, k].annotate(f"{needs.mean():.0%} need oxygen", (0.5, -0.08), xycoords="axes fraction", ha="center", va="top", fontsize=8)
+        axes[line, k].set(xticks=[], yticks=[])
+    axes[0, k].set_title(f"{f'hospital {k + 1}' if k < 6 else 'unseen'}\n{needs.mean():.0%} need oxygen", fontsize=8)
+for line, outcome in enumerate(("needs no oxygen", "needs oxygen")):
+    axes[line, 0].set_ylabel(outcome, fontsize=8)
 show.figure(fig, alt="Simulated chest films of seven hospitals, above a patient who needs no oxygen, below one who does; hospitals differ in brightness and noise, and the lungs of those who need oxygen are mostly cloudier")
 print("features:", ", ".join(VALUES))
 
@@ -1427,7 +1428,7 @@ travel = [roc_auc_score(needs[6], one) for one in abroad]
 by_size = pd.DataFrame({name: [roc_auc_score(needs[k], exam_scores[name][k]) for k in range(6)] for name in ORDER}, index=[len(w[0]) for w in wards])
 fig, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
 for number, name in enumerate(("local, both", "federated, film", "federated, values", "federated, both", "central, both")):
-    ax.plot(by_size.index, by_size[name], marker="osv^D"[number], color=show.PALETTE[number + 1], linestyle="--" if name.startswith("local") else "-", linewidth=1.2, label=name)
+    ax.plot(by_size.index, by_size[name], marker="osv^D"[number], color=show.PALETTE[number + 1], linestyle=["--", ":", "-.", "-", "-"][number], linewidth=1.2, label=name)
 ax.set(xscale="log", xticks=by_size.index, xticklabels=by_size.index, xlabel="training patients of the hospital (logarithmic)", ylabel="AUC on its own test patients")
 ax.minorticks_off()
 ax.legend(fontsize=8, ncols=2)
