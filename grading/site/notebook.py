@@ -156,14 +156,14 @@ def _opening(text: str, name: str, run: dict | None, stale: int, runs_whole: boo
 
 
 def _shown(output: NotebookNode, stem: str, pictures: dict[str, bytes]) -> list[NotebookNode]:
-    """An output as the page shows it: pictures as files with their alt text, a sentence for controls, no errors."""
+    """An output as the page shows it: pictures as files with their alt text, a sentence for controls, no errors, no progress bars."""
     if output.output_type == "error":
         return []
     if output.output_type == "stream":
         return [output]
     data = output.data
     if WIDGET in data:
-        return [_html(_CONTROLS)]
+        return [] if "%|" in data.get("text/plain", "") else [_html(_CONTROLS)]  # of a progress bar nothing is left
     if "image/png" in data:
         image = b64decode(data["image/png"])
         file = f"{stem[:60]}-{hashlib.sha256(image).hexdigest()[:10]}.png"
