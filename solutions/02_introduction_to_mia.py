@@ -16,8 +16,7 @@
 # That is five sittings: 1.1 as far as resampling, 1.1 as far as readers, privacy, then 1.2, then 1.3. No demonstration needs an exercise
 # to be solved, so you can read on whenever you are stuck.
 #
-# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading does not run
-# the demonstrations: what they import, and the functions that they define, is there for your answers; what they compute is not.
+# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading does not run the demonstrations: your answers may use what they import and define, not what they compute.
 #
 # <details><summary>Words that this lecture takes for granted</summary>
 #

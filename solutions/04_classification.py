@@ -14,8 +14,7 @@
 # Sections carry the syllabus's numbers: this lecture is its chapter 3. That is five sittings, one a section. No demonstration needs an exercise to be solved, so you can read on whenever you are stuck.
 # The cells that train take about eight minutes in all on a laptop; start them, and read on while they run.
 #
-# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading does not run the demonstrations: what they import, and the functions that they define, is there for
-# your answers; what they compute is not.
+# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading does not run the demonstrations: your answers may use what they import and define, not what they compute.
 
 # %% [markdown]
 # ## Data card

@@ -12,7 +12,7 @@
 #
 # Sections carry the syllabus's numbers: this lecture is its chapter 12. No demonstration needs an exercise to be solved, so you can read on whenever you are stuck.
 #
-# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading does not run the demonstrations.
+# The checks that you see test a part of each exercise; grading also tests the rest of its text and docstring. Grading does not run the demonstrations: your answers may use what they import and define, not what they compute.
 
 # %% [markdown]
 # ## Data card
