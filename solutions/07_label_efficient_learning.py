@@ -508,7 +508,7 @@ assert 0.2 < times.min() / 60 and times.max() / 60 < 0.8, "over many seeds some 
 #   $L = \mathrm{CE}_{\text{labelled}} + \lambda(t)\, \lVert p_\theta(\text{view 1}) - p_{\theta'}(\text{view 2}) \rVert^2$, with $\lambda$ rising from 0, because the first teacher knows nothing.
 # - **FixMatch** (Sohn et al., NeurIPS 2020): the prediction on a *weakly* augmented view becomes a hard label, if it is sure (largest probability at least $\tau$); the *strongly* augmented view must agree with it.
 #
-# **Predict before you run.** Below, two labelled points a class lie in two half-moons, among 300 unlabelled ones. Label spreading (Zhou et al., NIPS 2003) passes labels along dense regions. Then we change the *meaning* of the labels and not a single point: the class is now the left or the
+# **Predict before you run.** Below, two labelled points a class (large) lie in two half-moons, among 300 unlabelled ones; shaded is what a model answers. Label spreading (Zhou et al., NIPS 2003) passes labels along dense regions. Then we change the *meaning* of the labels and not a single point: the class is now the left or the
 # right half. Does the method help, do nothing, or harm?
 
 # %% tags=["demo"]
@@ -538,7 +538,9 @@ for column, (meaning, truth) in enumerate(meanings.items()):
         moon_accuracy[name, meaning] = np.mean([(on_moons(truth, seed)[1][name].predict(moons) == truth).mean() for seed in range(20)])
     known, models = on_moons(truth, 0)
     for ax, (name, model) in zip(axes[:, column], models.items(), strict=True):
-        ax.contourf(*grid.transpose(2, 0, 1), model.predict(grid.reshape(-1, 2)).reshape(120, 160), levels=[-0.5, 0.5, 1.5], colors=show.PALETTE[:2], alpha=0.25)
+        answers = model.predict(grid.reshape(-1, 2)).reshape(120, 160)
+        ax.contourf(*grid.transpose(2, 0, 1), answers, levels=[-0.5, 0.5, 1.5], colors=show.PALETTE[:2], alpha=0.25)
+        ax.contour(*grid.transpose(2, 0, 1), answers, levels=[0.5], colors="black", linewidths=0.8)
         for c, marker in enumerate("os"):
             ax.plot(*moons[truth == c].T, marker, color=show.PALETTE[c], markersize=2.5)
             ax.plot(*moons[known[truth[known] == c]].T, marker, color=show.PALETTE[c], markersize=10, markeredgecolor="black")
@@ -644,7 +646,7 @@ for s, history in enumerate(passes):
     ax.plot(np.where(passed > 0, right / np.maximum(passed, 1), np.nan), "--", color=show.PALETTE[3], alpha=0.6, label="share of them that is right" if s == 0 else None)
 ax.axhline(max(film_labels.float().mean().item(), 1 - film_labels.float().mean().item()), color="black", linestyle=":", linewidth=1, label="always the common class")
 ax.set(xlabel="step", ylabel="share", ylim=(0, 1.02), title=f"FixMatch with {small} labels")
-ax.legend(fontsize=8, loc="lower right")
+fig.legend(fontsize=9, loc="outside lower left", ncols=3)
 for place, (name, color) in enumerate(zip(("pseudo-labels", "Mean Teacher", "FixMatch"), show.PALETTE[1:], strict=False)):
     difference = board[name][small] - board["supervised"][small]
     mean, low, high = interval(difference)
@@ -1330,7 +1332,7 @@ for ax, (what, chance_line) in zip(axes, {"patients": 0.5, "cells": 0.5, "first 
     ax.axhline(chance_line, color="0.4", linestyle=":")
     ax.text(2.4, chance_line, "chance", ha="right", va="bottom", fontsize=9, color="0.3")
     ax.set(xticks=range(3), xticklabels=mil, title=what, ylim=(0, 1.03) if what == "first is right" else (0.4, 1.03), xlim=(-0.4, 2.5))
-axes[0].set_ylabel("AUC")
+axes[0].set_ylabel("AUC (pale: one seed; full: mean, SD)")
 axes[2].set_ylabel("share of positive patients")
 show.figure(fig, alt="Three panels with one point a seed for mean, max and attention pooling: AUC over patients, AUC of cells within positive patients, and how often the highest cell is an erythroblast; all lie above chance")
 
@@ -1537,17 +1539,18 @@ print(f"brightest cell (1 = an even share), trained without the pen: {brightest[
 assert shortcut_pen > 0.4 and shortcut_pen > shortcut_hit, "the planted shortcut was not learned: this demonstration shows nothing"
 
 # %% tags=["demo"]
-fig, (left, right) = plt.subplots(1, 2, figsize=(10, 2.8), layout="constrained")
+fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained", width_ratios=[1.3, 1])
 bars = {"AUC,\nno pen": mil_auc["attention"], "AUC in A,\npen": shortcut_auc_a, "same one\nin B": shortcut_auc_b, "first is right,\nno pen": mil_hit["attention"], "first is right,\npen": shortcut_hit, "first is\nthe ink": shortcut_pen}
 left.bar(list(bars), list(bars.values()), color=[show.PALETTE[k] for k in (0, 0, 0, 2, 2, 3)])
 for j, v in enumerate(bars.values()):
     left.text(j, v + 0.01, f"{v:.2f}", ha="center", fontsize=9)
 left.set(ylim=(0, 1.1), title="a shortcut: a fine figure, the wrong place")
-left.tick_params(axis="x", labelsize=6.5)
+left.tick_params(axis="x", labelsize=8)
 edges = np.linspace(0, max(each.max() for each in inside), 18)
 for name, value, color, style in (("positive", 1, show.PALETTE[3], "-"), ("healthy", 0, show.PALETTE[0], "--")):
     right.hist(np.concatenate([each.max(1)[sick_or_not == value] for each in inside]), edges, histtype="step", linewidth=2, linestyle=style, color=color, label=f"{name} patients")
 right.set(xlabel="attention of the brightest cell (1 = an even share)", ylabel="patients (all seeds)", title="healthy patients have a hot spot as well")
+right.yaxis.set_major_locator(plt.MaxNLocator(integer=True))
 right.legend()
 show.figure(fig, alt="Left: bars; with a pen mark the AUC in hospital A stays high, it falls in hospital B, and the highest attention moves from the erythroblast to the ink. Right: histograms of the highest attention in positive and in healthy patients, which overlap")
 
@@ -1589,7 +1592,7 @@ one = films[shown[-1:]]
 hide = torch.rand(16, generator=rng).argsort().argsort().reshape(1, 1, 4, 4) < 10
 hide = hide.repeat_interleave(7, 2).repeat_interleave(7, 3)
 views = [one, torch.rot90(one, 1, (2, 3)), torch.rot90(one, 2, (2, 3)), strongly(one, rng), strongly(one, rng), torch.where(hide, torch.tensor(0.0), one)]
-show.row([view[0, 0] for view in views], titles=["film", "rotation: 90?", "rotation: 180?", "SimCLR: view 1", "SimCLR: view 2", "masked: guess"], height=1.8, window=(-1, 1),
+show.row([view[0, 0] for view in views], titles=["film", "rotation: 90?", "rotation: 180?", "SimCLR: view 1", "SimCLR: view 2", "masked: guess the grey"], height=1.8, window=(-1, 1),
          alt="One chest film; turned by 90 and by 180 degrees; two views of it in other position and exposure; and with ten of sixteen patches hidden")
 
 # %% tags=["demo"]
@@ -1649,7 +1652,7 @@ for name, pretrain in (("rotation", pretrain_rotation), ("SimCLR", pretrain_simc
 fig, axes = plt.subplots(1, 3, figsize=(11, 2.8), layout="constrained")
 for ax, (name, course), label in zip(axes, courses.items(), ("share of turns told", "share of partners found", "squared error, hidden patches"), strict=True):
     ax.plot(np.convolve(course, np.ones(10) / 10, "valid"), color=show.PALETTE[0])
-    ax.set(title=name, xlabel="step", ylabel=label, ylim=(0, None))
+    ax.set(title=name, xlabel="step (dotted: chance)" if name != "masked autoencoder" else "step (dotted: the mean film)", ylabel=label, ylim=(0, None))
 axes[0].axhline(1 / 4, color="black", linestyle=":")
 axes[1].axhline(1 / 191, color="black", linestyle=":")
 axes[2].axhline(((films - films.mean(0)) ** 2).mean().item(), color="black", linestyle=":")
@@ -1704,6 +1707,7 @@ for place, name in enumerate(own):
     print(f"{name:32s} {small} labels: test AUC {board[name][small].mean():.3f}, gain {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
 other.axvline(0, color="black", linewidth=0.8)
 other.set(yticks=-np.arange(len(own)), yticklabels=own, xlabel="gain in test AUC over supervised", title=f"{small} labels, same draws")
+other.xaxis.set_major_locator(plt.MaxNLocator(5))
 show.figure(fig, alt="Left: AUC of linear probes on frozen features over the number of labels, beside supervised training. Right: gains over supervised training at the smallest budget, with intervals")
 
 # %% [markdown]
@@ -2022,8 +2026,11 @@ fig, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained", sharey=T
 for ax, (name, values) in zip(axes, maps.items(), strict=True):
     shade = ax.imshow(values.reshape(120, 120), origin="lower", extent=(-4, 4, -5, 4), cmap=show.SEQUENTIAL, vmin=0, vmax=np.log(2), aspect="auto")
     for c, marker in enumerate("os"):
-        ax.plot(*points[sides == c].T, marker, color=show.PALETTE[c], markersize=3, markeredgecolor="white", markeredgewidth=0.3)
+        fill, edge = ("white", "black")[:: 1 if c == 0 else -1]  # seen on dark and on bright
+        ax.plot(*points[sides == c].T, marker, color=fill, markersize=4, markeredgecolor=edge, markeredgewidth=0.7)
     ax.set_title(name, fontsize=10)
+    ax.set_xlabel("feature 1")
+axes[0].set_ylabel("feature 2")
 fig.colorbar(shade, ax=axes, label="nats")
 show.figure(fig, alt="Three maps of the plane. The entropy of the mean is large where labelled classes overlap and also far from all labels; BALD is near 0 in the overlap and large only far from the labels")
 overlap, empty = np.abs(plane - (0, 1.2)).max(1) < 0.3, np.abs(plane - (0, -4)).max(1) < 0.8
@@ -2456,7 +2463,7 @@ organ_labels = {
 one = 4
 as_colours = [np.select([lab[one] == 1, lab[one] == 0], [2.0, 0.0], 1.0) for lab in organ_labels.values()]
 show.row([organ_x["train"][one]] * 2, titles=["image", "the organ (hidden)"], overlay=[None, organ_y["train"][one]], height=2.2, alt="A sagittal slice through the hippocampus, and its outline")
-show.row(as_colours, titles=list(organ_labels), cmap="cividis", window=(0, 2), height=2.2, alt="Four kinds of labels of that slice: background dark, unknown grey, organ bright. Only the full mask has no grey; the points are four pixels")
+show.row(as_colours, titles=[f"{kind}\n{key}" for kind, key in zip(organ_labels, ("bright: organ", "grey: unknown", "dark: background", "organ inside"), strict=True)], cmap="cividis", window=(0, 2), height=2.2, alt="Four kinds of labels of that slice: background dark, unknown grey, organ bright. Only the full mask has no grey; the points are four pixels")
 for kind, lab in organ_labels.items():
     print(f"{kind:10s} {np.mean(lab != UNKNOWN):6.1%} of the pixels labelled, {np.mean(lab == 1):6.2%} as organ")
 
@@ -2947,12 +2954,15 @@ def case_interval(dice: np.ndarray, draws: int = 1000) -> tuple[float, float]:
 organ_mean = {way: float(dice.mean()) for way, dice in organ_dice.items()}
 organ_interval = {way: case_interval(dice) for way, dice in organ_dice.items()}
 organ_minutes = {way: len(ways[way][1]) * SECONDS[ways[way][4]] / 60 for way in ways}
-MARKS = "oooDDvPX*"
+MARKS = "oooDsvPX*"
 fig, ax = plt.subplots(figsize=(8.5, 3.8), layout="constrained")
 for j, (way, mean) in enumerate(organ_mean.items()):
     low, high = organ_interval[way]
-    ax.errorbar(organ_minutes[way] * (1 + 0.05 * (j % 3 - 1)), mean, yerr=[[mean - low], [high - mean]], fmt=MARKS[j], color=show.PALETTE[[0, 0, 0, 5, 2, 3, 1, 3, 4][j]], capsize=3, markersize=7, label=way)
-ax.set(xscale="log", xlabel="minutes of annotation (assumed seconds an image)", ylabel="test Dice (95 % over cases)", ylim=(-0.03, 1), xticks=[10, 30, 60, 120, 240, 480], xticklabels=[10, 30, 60, 120, 240, 480])
+    x, name = organ_minutes[way] * (1 + 0.05 * (j % 3 - 1)), (way if j else "full masks, all slices").replace(", ", ",\n")
+    ax.errorbar(x, mean, yerr=[[mean - low], [high - mean]], fmt=MARKS[j], color=show.PALETTE[[0, 0, 0, 5, 2, 3, 1, 3, 4][j]], capsize=3, markersize=7, label=None if j < 3 else way)
+    if j < 3:  # one kind of label, three amounts: named beside the points
+        ax.annotate(name, (x, high), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=9, color=show.PALETTE[0])
+ax.set(xscale="log", xlabel="minutes of annotation (assumed seconds an image)", ylabel="test Dice (95 % over cases)", xlim=(8, 620), ylim=(-0.03, 1), xticks=[10, 30, 60, 120, 240, 480], xticklabels=[10, 30, 60, 120, 240, 480])
 ax.minorticks_off()
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
 show.figure(fig, alt="Test Dice against minutes of annotation for nine kinds of supervision; full masks cost most and are best; scribbles with a regulariser come near for a seventh of the minutes; scribbles with the rest taken as background lie at zero")
@@ -2969,15 +2979,14 @@ smooth_low, smooth_high = case_interval(smooth_gain[None])
 print(f"smoothness adds {smooth_gain.mean():+.3f} Dice to scribbles (95 % over cases {smooth_low:+.3f} to {smooth_high:+.3f})")
 
 seen = [k for k in range(1, len(organ_x["test"]), 7)][:4]
-fig, axes = plt.subplots(3, 4, figsize=(8, 5), layout="constrained")
+fig, axes = plt.subplots(3, 4, figsize=(10.5, 5.3), layout="constrained")
 for row, way in zip(axes, ("full masks", "scribbles + smoothness", "boxes, middle + tightness"), strict=True):
     with torch.no_grad():
         p_organ = first_models[way](torch.tensor(organ_x["test"][seen])[:, None]).softmax(1)[:, 1].numpy() * organ_scan["test"][seen]
     for ax, k, p in zip(row, seen, p_organ, strict=True):
         ax.imshow(organ_x["test"][k].T, origin="lower", vmin=-2, vmax=3)
-        ax.contour(organ_y["test"][k].T, levels=[0.5], colors=[show.PALETTE[5]], linewidths=1.4)
-        if 0 < (p > 0.5).sum() < p.size:
-            ax.contour(p.T > 0.5, levels=[0.5], colors=[show.PALETTE[1]], linewidths=1.4, linestyles="--")
+        show.outline(ax, organ_y["test"][k].T, show.PALETTE[5])
+        show.outline(ax, p.T > 0.5, linestyle="--")
         ax.set(xticks=[], yticks=[])
     row[0].set_ylabel(way.replace(" + ", "\n+ "), fontsize=9)
 show.figure(fig, alt="Twelve slices of test cases with the true outline (blue) and the network's (orange, dashed), trained with full masks, with scribbles and smoothness, and with boxes; the outlines differ most for boxes")
@@ -3251,9 +3260,10 @@ for (name, part), pixels in few_pixels.items():
     few_features["pretrained", name, part] = frozen_features(borrowed, pixels, few_size).numpy()
     few_features["random weights", name, part] = frozen_features(untrained, pixels, few_size).numpy()
     few_features["pixels", name, part] = pixels.reshape(len(pixels), -1) / 255.0
-show.row([few_pixels[name, "test"][np.flatnonzero(few_truth[name, "test"] == value)[k]] for name in DISEASED for value in (0, 1) for k in (0, 1)],
-         titles=[f"{short}\n{'sick' if value else 'healthy'}" for short in ("breast", "chest", "adrenal") for value in (0, 1) for _ in (0, 1)], height=1.3, window=(0, 255),
-         alt="Twelve small test images: breast ultrasound, chest films and slices of adrenal shapes, two healthy and two sick of each")
+for k, other in enumerate(("", "other ")):
+    show.row([few_pixels[name, "test"][np.flatnonzero(few_truth[name, "test"] == value)[k]] for name in DISEASED for value in (0, 1)],
+             titles=[f"{short}, {'sick' if value else 'healthy'}" for short in ("breast", "chest", "adrenal") for value in (0, 1)], height=1.5, window=(0, 255),
+             alt=f"Six {other}small test images: breast ultrasound, a chest film and a slice of an adrenal shape, one healthy and one sick of each")
 
 # %% tags=["demo"]
 from sklearn.neighbors import KNeighborsClassifier
