@@ -444,7 +444,7 @@ class SmallResNet(nn.Module):
         return self.head(self.blocks(self.stem(x)).flatten(2).mean(2))
 
 
-print(f"{sum(p.numel() for p in SmallResNet().parameters()):,} parameters in 2-D; logits of two films: {SmallResNet()(images[:2]).detach().numpy().round(2).tolist()}")
+print(f"{sum(p.numel() for p in SmallResNet().parameters()):,} parameters in 2-D; logits of two films: {SmallResNet()(images[:2]).detach().double().numpy().round(2).tolist()}")
 
 # %% [markdown]
 # One step of training is five steps, and each has a classic way to be wrong:
@@ -478,14 +478,14 @@ def descend(clear: bool, steps: int = 60) -> np.ndarray:
 fig, (bowl, ax) = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
 a, b = np.meshgrid(np.linspace(-3, 3, 80), np.linspace(-1.6, 1.6, 60))
 bowl.contour(a, b, 0.5 * a**2 + 2 * b**2, levels=10, cmap=show.SEQUENTIAL, linewidths=0.8)
-for color, (name, clear) in zip(show.PALETTE, {"cleared": True, "never cleared": False}.items(), strict=False):
+for color, style, (name, clear) in zip(show.PALETTE, ("o-", "s--"), {"cleared": True, "never cleared": False}.items(), strict=False):
     path = descend(clear)
-    bowl.plot(*path.T, ".-", color=color, markersize=4, linewidth=1, label=name)
-    ax.plot(0.5 * path[:, 0] ** 2 + 2 * path[:, 1] ** 2, color=color, label=name)
+    bowl.plot(*path.T, style, color=color, markersize=3, linewidth=1, label=name)
+    ax.plot(0.5 * path[:, 0] ** 2 + 2 * path[:, 1] ** 2, style[1:], color=color, label=name)
 bowl.set(xlabel="a", ylabel="b", title="the path in the bowl")
 ax.set(xlabel="step", ylabel="loss", title="the loss on the way", ylim=(-0.2, 5.8))
 ax.legend(loc="upper right", ncols=2)
-show.figure(fig, alt="Left: with cleared gradients the path runs straight to the bottom of the bowl, without clearing it swings round it for ever. Right: the loss falls to zero, or swings up and down")
+show.figure(fig, alt="Left: with cleared gradients the path runs to the bottom of the bowl, without clearing it swings round it for ever. Right: the loss falls to zero, or swings up and down")
 
 # %% [markdown]
 # Never. Summed gradients are a heavy ball without friction: it rolls through the bottom and up the other side, for ever. In a network with many parameters the swings need not show: the loss may
@@ -680,11 +680,11 @@ val_auc, test_auc = drawn_auc(21, 57), drawn_auc(42, 114)
 rows = np.arange(n_repeats)
 reported = {"chosen on validation": test_auc[rows, val_auc.argmax(1)], "chosen on test": test_auc.max(1)}
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
-for (name, values), color in zip(reported.items(), show.PALETTE, strict=False):
-    ax.hist(values, bins=np.arange(0.72, 0.97, 0.01), alpha=0.6, color=color, label=f"{name}: mean {values.mean():.3f}")
+for (name, values), color, hatch in zip(reported.items(), show.PALETTE, ("//", ""), strict=False):
+    ax.hist(values, bins=np.arange(0.72, 0.97, 0.01), alpha=0.6, color=color, hatch=hatch, edgecolor="black", linewidth=0.5, label=f"{name}: mean {values.mean():.3f}")
 ax.axvline(0.85, color="black", linestyle=":")
 ax.text(0.848, 0.55 * ax.get_ylim()[1], "truth", ha="right")
-ax.set(xlabel="reported test AUC", ylabel="of 200 studies")
+ax.set(xlabel="reported test AUC", ylabel="studies, of 200")
 ax.legend(loc="upper left", fontsize=9)
 show.figure(fig, alt="Histograms of the reported test AUC. Chosen on validation it scatters round the true 0.85; chosen on the test set it lies clearly above")
 print(f"choosing on the test set adds {reported['chosen on test'].mean() - 0.85:.3f} AUC out of nothing; choosing on validation {reported['chosen on validation'].mean() - 0.85:+.3f}")
@@ -856,8 +856,8 @@ def draw_training(names: list[str]) -> None:
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3), layout="constrained")
     for j, name in enumerate(names):
         for history in histories[name]:
-            left.plot(np.linspace(0, 1, len(history.score)), history.score, color=show.PALETTE[j], alpha=0.7, label=name if history is histories[name][0] else None)
-            left.plot(history.best_epoch / max(1, len(history.score) - 1), history.best_score, "o", color=show.PALETTE[j])
+            left.plot(np.linspace(0, 1, len(history.score)), history.score, ("-", "--", ":")[j], color=show.PALETTE[j], alpha=0.7, label=name if history is histories[name][0] else None)
+            left.plot(history.best_epoch / max(1, len(history.score) - 1), history.best_score, "osD"[j], color=show.PALETTE[j])
         row = board[name]
         right.errorbar(row["AUC"], j, xerr=[[row["AUC"] - row["low"]], [row["high"] - row["AUC"]]], fmt="o", capsize=4, color=show.PALETTE[j])
         for key, mark, what in (("logistic", "s", "logistic regression"), ("mean", "x", "mean grey value")):
@@ -1134,9 +1134,10 @@ points = {  # the two methods err on the side of the promise
 }
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 low, high = np.quantile(scores["test"], [0.005, 0.995])
-for value, color, name in ((0, show.PALETTE[0], "healthy"), (1, show.PALETTE[1], "pneumonia")):
-    left.hist(scores["test"][labels["test"] == value].clip(low, high), bins=np.linspace(low, high, 26), color=color, alpha=0.65, label=name)
+for value, color, hatch, name in ((0, show.PALETTE[0], "//", "healthy"), (1, show.PALETTE[1], "", "pneumonia")):
+    left.hist(scores["test"][labels["test"] == value].clip(low, high), bins=np.linspace(low, high, 26), color=color, alpha=0.65, hatch=hatch, edgecolor="black", linewidth=0.5, label=name)
 left.set(xlabel="score: log odds of pneumonia", ylabel="test films")
+left.yaxis.set_major_locator(plt.MaxNLocator(integer=True))
 for name, style in (("val", "--"), ("test", "-")):
     fpr, tpr, _ = roc_curve(labels[name], scores[name])
     right.plot(fpr, tpr, style, color=show.PALETTE[7] if name == "test" else "grey", label={"val": "validation", "test": "test"}[name])
@@ -1285,9 +1286,9 @@ def draw_predictive_values(sensitivity, specificity, prevalence):
     people = np.repeat([0, 1, 2, 3], [found, sick - found, alarms, 1000 - sick - alarms])
     names = (f"{found} sick, called back", f"{sick - found} sick, missed", f"{alarms} healthy, called back", f"{1000 - sick - alarms} healthy, left alone")
     fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4), width_ratios=[1.25, 1], layout="constrained")
-    for kind, (name, color) in enumerate(zip(names, (show.PALETTE[3], show.PALETTE[7], show.PALETTE[1], "0.85"), strict=True)):
+    for kind, (name, color, mark) in enumerate(zip(names, (show.PALETTE[3], show.PALETTE[7], show.PALETTE[1], "0.85"), "sX^s", strict=True)):
         where = np.flatnonzero(people == kind)
-        left.scatter(where // 20, where % 20, s=26, marker="s", color=color, label=name)
+        left.scatter(where // 20, where % 20, s=26, marker=mark, color=color, label=name)
     left.set_axis_off()
     left.set_title("1000 people", fontsize=10)
     left.legend(loc="upper center", bbox_to_anchor=(0.5, 0.02), ncols=2)
@@ -1469,11 +1470,11 @@ assert coverage["images"] < 0.82 < 0.86 < coverage["patients"], "the simulation 
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.4), width_ratios=[1.1, 1, 1], layout="constrained")
 for patient in range(16):
     color = show.PALETTE[1] if disease[patient] else show.PALETTE[0]
-    axes[0].plot(s[patient], np.full(per_patient, patient), "o", color=color, alpha=0.7)
+    axes[0].plot(s[patient], np.full(per_patient, patient), "s" if disease[patient] else "o", color=color, alpha=0.7)
     axes[0].plot([s[patient].min(), s[patient].max()], [patient, patient], color=color, linewidth=1)
 axes[0].set(xlabel="score", ylabel="patient", yticks=[], ylim=(-1, 17.5), title="16 patients, 6 images each:\nimages of a patient agree")
-axes[0].text(0.02, 0.93, "healthy", color=show.PALETTE[0], transform=axes[0].transAxes)
-axes[0].text(0.98, 0.93, "sick", color=show.PALETTE[1], transform=axes[0].transAxes, ha="right")
+axes[0].text(0.02, 0.93, "healthy (discs)", color=show.PALETTE[0], transform=axes[0].transAxes)
+axes[0].text(0.98, 0.93, "sick (squares)", color=show.PALETTE[1], transform=axes[0].transAxes, ha="right")
 for ax, (kind, found) in zip(axes[1:], intervals.items(), strict=True):
     for row, (low, high) in enumerate(found[:50]):
         hit = low <= true_auc <= high
@@ -1484,7 +1485,7 @@ axes[1].set_ylabel("50 of the simulated studies")
 show.figure(fig, alt="Left: scores cluster by patient. Middle: fifty narrow intervals by image, many of which miss the true AUC. Right: intervals by patient are wider and seldom miss")
 
 # %% [markdown]
-# Each orange-red bar is a paper with a wrong interval. Resampling images misses the truth five to six times as often as the promised 5 %. Resampling patients comes close to its promise, though not
+# Each thick, orange-red bar is a paper with a wrong interval. Resampling images misses the truth about six times as often as the promised 5 %. Resampling patients comes close to its promise, though not
 # all the way: with 40 patients the percentile interval is known to be a little short. (A closed formula for clustered ROC data is in Obuchowski, 1997.)
 #
 # What of our classifier? Where the data name the patient, resample patients. Where they don't, say so beside the interval.
@@ -1777,7 +1778,7 @@ best_temperature = {}
 for (name, (z, y)), color in zip(fits.items(), (show.PALETTE[0], "0.5", show.PALETTE[3]), strict=True):
     nll = np.array([F.cross_entropy(z / t, y).item() for t in temperatures])
     best_temperature[name] = temperatures[nll.argmin()]
-    ax.semilogx(temperatures, nll, color=color, label=f"{name}: T = {best_temperature[name]:.2f}", linestyle="--" if "training" in name else "-")
+    ax.semilogx(temperatures, nll, color=color, label=f"{name}: T = {best_temperature[name]:.2f}", linestyle=("-", "--", "-.")[len(best_temperature) - 1])
     ax.plot(best_temperature[name], nll.min(), "o", color=color)
 ax.set(xlabel="temperature T", ylabel="negative log-likelihood", ylim=(0, 1.2), xticks=[0.1, 0.3, 1, 2.5, 10], xticklabels=["0.1", "0.3", "1", "2.5", "10"])
 ax.minorticks_off()
@@ -1803,12 +1804,12 @@ for ax, (title, (name, ece)) in zip(axes, groups.items(), strict=True):
     ax.legend(loc="upper left", ncols=2, fontsize=9, columnspacing=1)
 axes[0].set_ylabel("observed fraction of sick")
 ece_before, ece_after = groups["test"][1]
-show.figure(fig, alt="Reliability diagrams of validation and test films before and after temperature scaling; scaling moves the curve towards the diagonal")
+show.figure(fig, alt="Reliability diagrams of validation and test films before and after temperature scaling, with the ECE of each; on test scaling moves the largest bins towards the diagonal")
 print(f"test: negative log-likelihood {F.cross_entropy(logits['test'], torch.tensor(labels['test'])):.2f} -> {F.cross_entropy(logits['test'] / temperature, torch.tensor(labels['test'])):.2f}")
 assert ece_after < ece_before, "temperature scaling should help on the test films"
 
 # %% [markdown]
-# Fitted on the training films $T$ comes out far too low, perhaps at the very edge of the grid: there the network is always right, so its certainty looks justified. Fitted on validation it helps on validation. On the real test films most
+# Fitted on the training films $T$ comes out far too low, perhaps at the very edge of the grid: there the network is always right, so its certainty looks justified. Fitted on validation it lowers the negative log-likelihood on validation; the ECE of few films, as in the profile `ci`, need not follow. On the real test films most
 # of the error stays. One number can cool a network; it can't know that in the next hospital the films look different. Calibration, like a threshold, belongs to a population.
 #
 # A warning about small numbers: the ECE of a *perfect* forecaster is not 0. With 150 patients, ten bins and predictions spread as in the simulation, chance alone gives about 0.08. Report the number of patients beside it.
@@ -2620,7 +2621,7 @@ fig, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 for j, (name, curve) in enumerate(transfer.items()):
     n = np.array(list(curve)) * 1.04 ** (j - 1.5)  # side by side, not on top of each other
     middle, spread = np.array([np.mean(v) for v in curve.values()]), np.array([np.std(v, ddof=1) for v in curve.values()])
-    ax.errorbar(n, middle, yerr=spread, fmt="oDs^"[j] + "-", capsize=3, color=show.PALETTE[j], label=name)
+    ax.errorbar(n, middle, yerr=spread, fmt="oDs^"[j] + ("-", "--", "-.", ":")[j], capsize=3, color=show.PALETTE[j], label=name)
 ax.set(xscale="log", xlabel="labelled training images", ylabel="test AUC (mean, bars: one SD over draws)", xticks=budgets, xticklabels=budgets)
 ax.minorticks_off()
 ax.legend()
@@ -2667,7 +2668,7 @@ for place, (label, title) in enumerate([(0, "normal"), (0, "normal"), (1, "mass 
     ax.plot_trisurf(*vertices.T, triangles=faces, color=show.PALETTE[3 if label else 0], shade=True, linewidth=0)
     middles = (vertices.max(0) + vertices.min(0)) / 2
     ax.set(xlim=middles[0] + np.array([-9, 9]), ylim=middles[1] + np.array([-9, 9]), zlim=middles[2] + np.array([-9, 9]), title=title)
-    ax.set_box_aspect((1, 1, 1), zoom=1.4)
+    ax.set_box_aspect((1, 1, 1), zoom=1.8)
     ax.view_init(elev=65, azim=-60)
     ax.set_axis_off()
 show.figure(fig, alt="Four adrenal glands as surfaces, two normal and two diseased: irregular, and by eye hard to tell apart")
@@ -2701,7 +2702,8 @@ def draw_plan(slice_step: float = 5.0) -> plt.Figure:
         ax.add_patch(cube), ax.add_patch(planned)
         ax.text(right, -1, f"voxel {dz:g} x {dy:g} mm\nkernel {kz} x {ky}", va="top", fontsize=9)
         right += 3 * dy + 16
-    ax.set(xlim=(-2, right), ylim=(-9, max(3 * level[0][0] for level in levels) + 2), aspect="equal", ylabel="across slices (mm)")
+    highest = max(3 * level[0][0] for level in levels)
+    ax.set(xlim=(-2, right), ylim=(-9, highest + 2), yticks=np.arange(0, highest + 1, 5), aspect="equal", ylabel="across slices (mm)")
     ax.legend(loc="upper left", fontsize=9)
     ax.spines["bottom"].set_visible(False)
     ax.xaxis.set_visible(False)
@@ -2864,10 +2866,10 @@ print(f"3-D over 2-D: {costs[3][0] / costs[2][0]:.1f} times the parameters, {cos
 def draw_memory(batch: int = 4) -> plt.Figure:
     edges = np.array([32, 64, 96, 128, 192, 256])
     fig, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
-    for dims, color in ((2, show.PALETTE[0]), (3, show.PALETTE[3])):
-        ax.plot(edges, batch * costs[dims][1] * (edges / 32.0) ** dims / 2**30, "o-", color=color, label=f"{dims}-D")
+    for dims, color, style in ((2, show.PALETTE[0], "o-"), (3, show.PALETTE[3], "s--")):
+        ax.plot(edges, batch * costs[dims][1] * (edges / 32.0) ** dims / 2**30, style, color=color, label=f"{dims}-D")
     ax.axhline(16, color="0.4", linestyle=":")
-    ax.text(32, 18, "a GPU of 16 GB", fontsize=9, color="0.3")
+    ax.text(32, 20, "a GPU of 16 GB", fontsize=9, color="0.3", va="bottom")
     ax.set(yscale="log", xlabel="edge of the image (voxels)", ylabel="outputs to keep (GiB)", title=f"batch of {batch}", ylim=(1e-4, 3e2))
     ax.legend()
     return fig
@@ -3157,7 +3159,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), layout="constrained
 for place, (way, color) in enumerate(zip(names, colors, strict=True)):
     left.plot(place + np.linspace(-0.12, 0.12, len(aucs[way])), aucs[way], "o", color=color)
     left.plot([place - 0.25, place + 0.25], [np.mean(aucs[way])] * 2, color=color, linewidth=3)
-    left.text(place + 0.28, np.mean(aucs[way]), f"{np.mean(aucs[way]):.2f}", color=color, va="center")
+    left.text(place + 0.31, np.mean(aucs[way]), f"{np.mean(aucs[way]):.2f}", color=color, va="center")
     right.bar(place, np.mean([risk[0] for risk in risks[way]]), color=color)
 left.axhline(0.5, color="grey", linestyle=":")
 left.set(ylim=(0.4, 1), ylabel="AUC for cancer, test films", title="ranking (a dot is one seed, a bar their mean)", xlim=(-0.5, 3.7))
@@ -3396,7 +3398,7 @@ for task, (unit, color) in enumerate((("mm", show.PALETTE[0]), ("HU", show.PALET
     axes[0].text(len(course), reader_noise[task] * (0.9, 1.1)[task], f"readers differ by {reader_noise[task]:g} {unit}", color=color, ha="right", va=("top", "bottom")[task])
     axes[task + 1].bar(["added", "weighted"], [values[task] for values in mean_error.values()], color=["0.6", color])
     axes[task + 1].set(title=("diameter", "density")[task], ylabel=f"mean absolute error, {unit}")
-axes[0].set(xlabel="training step", ylabel="learned sigma", title="the network finds how far readers differ", ylim=(0.5, 200))
+axes[0].set(xlabel="training step", ylabel="learned sigma (mm or HU)", title="the network finds how far readers differ", ylim=(0.5, 200))
 show.figure(fig, alt="Left: learned sigmas of both tasks converge to the planted 1 mm and 60 HU. Right: the diameter error is much smaller with uncertainty weighting; the density error is a little larger")
 print(f"learned sigma {course[-50:, 0].mean():.2f} mm and {course[-50:, 1].mean():.0f} HU; planted 1 mm and 60 HU")
 assert abs(np.log(course[-50:].mean(0) / reader_noise)).max() < 0.35, "the learned noise should be near the planted one"
