@@ -134,12 +134,20 @@ def load(lecture: str | None = None, profile: str | None = None) -> dict[tuple[s
     return found
 
 
+class Table(pd.DataFrame):
+    """A table that scrolls where it is longer than a screen."""
+
+    def _repr_html_(self) -> str | None:
+        html = super()._repr_html_()
+        return html and f'<div style="max-height: 640px; overflow-y: auto">{html}</div>'
+
+
 def table(lecture: str, profile: str) -> pd.DataFrame:
     """The figures of one lecture, ready to be looked at: value with interval and unit, beside its baseline."""
     rows = []
     for row in _read(_file(lecture, profile)):
         rows.append({"figure": row.name, "measured": row.measured, "to compare": row.beside, "source": row.source})
-    return pd.DataFrame(rows, columns=["figure", "measured", "to compare", "source"]).set_index("figure")
+    return Table(pd.DataFrame(rows, columns=["figure", "measured", "to compare", "source"]).set_index("figure"))
 
 
 def recorded() -> dict[tuple[str, str], list[Result]]:
