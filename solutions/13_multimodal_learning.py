@@ -1738,10 +1738,10 @@ severity = severity * np.where(opaque, 1, -1)
 bins = np.linspace(-2.25, 2.25, 10)
 for ax, name in zip(axes, ("late", "tensor"), strict=True):
     p = xor_z["test"][name][0] if name == "late" else expit(xor_z["test"][name][0])
-    for state, mark, colour, said in ((True, "s", show.PALETTE[1], "opaque film"), (False, "o", show.PALETTE[0], "clear film")):
+    for state, mark, dash, colour, said in ((True, "s", ":", show.PALETTE[1], "opaque film"), (False, "o", "-.", show.PALETTE[0], "clear film")):
         cells = [(opaque == state) & (np.abs(severity - b) < 0.25) for b in bins]
         ax.plot(bins, [p[c].mean() if c.any() else np.nan for c in cells], mark, linestyle="-", color=colour, label=f"{said}: said")
-        ax.plot(bins, expit(-2.5 * (1 if state else -1) * bins), color=colour, linestyle=":", linewidth=1.5, label=f"{said}: planted")
+        ax.plot(bins, expit(-2.5 * (1 if state else -1) * bins), color=colour, linestyle=dash, linewidth=1.5, label=f"{said}: planted")
     ax.set(title=name, xlabel="severity t behind the vital signs", ylim=(-0.02, 1.02))
 axes[0].set_ylabel("probability of the CT")
 fig.legend(*axes[1].get_legend_handles_labels(), fontsize=8, loc="outside right center")
@@ -2214,7 +2214,7 @@ QUERIES = ["left pleural effusion", "right pleural effusion", "no pleural effusi
 def draw_search(sentence: str = QUERIES[0]):
     """The six test films that fit a sentence best, each with what was planted in it."""
     fit = film_vectors @ unit_rows(report_encoder, word_ids([sentence]))[0]
-    fig, axes = plt.subplots(1, 6, figsize=(11, 3.0), layout="constrained")
+    fig, axes = plt.subplots(1, 6, figsize=(11, 2.75), layout="constrained")
     for ax, i in zip(axes, np.argsort(-fit), strict=False):
         there = [name for name, found in zip(FINDINGS, pair_test["findings"][i], strict=True) if found]
         ax.imshow(pair_test["image"][i, 0], cmap="gray", vmin=0, vmax=1)
@@ -2225,7 +2225,7 @@ def draw_search(sentence: str = QUERIES[0]):
     return fig
 
 
-show.explore(draw_search, alt="The six films of the test set that fit a typed sentence best, with their cosine above and the planted findings below", sentence=QUERIES)
+show.explore(draw_search, alt="The six films of the test set that fit a chosen sentence best, with their cosine above and the planted findings below", sentence=QUERIES)
 tops = {sentence: np.argsort(-film_vectors @ unit_rows(report_encoder, word_ids([sentence]))[0])[:20] for sentence in QUERIES}
 for sentence, name in (("left pleural effusion", "effusion"), ("no pleural effusion", "effusion"), ("no evidence of pleural effusion", "effusion"), ("cardiomegaly", "cardiomegaly"), ("no cardiomegaly", "cardiomegaly")):
     column = pair_test["findings"][:, FINDINGS.index(name)]
@@ -2455,9 +2455,10 @@ for ax, name in zip(axes, FINDINGS, strict=True):
     ax.axhline(0.5, color="grey", linewidth=0.8, linestyle=":", label="guessing")
     ax.plot(LABELS, values.mean(0), color=show.PALETTE[0], marker="o", markersize=4, label="linear probe")
     ax.fill_between(LABELS, *np.percentile(values, [10, 90], axis=0), color=show.PALETTE[0], alpha=0.2, linewidth=0)
-    ax.plot(LABELS[-1], line["'no'"], marker="v", markersize=8, color=show.PALETTE[2], linestyle="none", label="'no ...'")
-    ax.plot(LABELS[-1], line["'no evidence of'"], marker="X", markersize=8, color=show.PALETTE[3], linestyle="none", label="'no evidence of ...'")
-    ax.set_xscale("log", base=2)
+    ax.plot(LABELS[-1], line["'no'"], marker="v", markersize=9, color=show.PALETTE[2], markeredgecolor="black", linestyle="none", label="'no ...'")
+    ax.plot(LABELS[-1], line["'no evidence of'"], marker="X", markersize=9, color=show.PALETTE[3], markeredgecolor="black", linestyle="none", label="'no evidence of ...'")
+    ax.set(xscale="log", xticks=LABELS[::2], xticklabels=LABELS[::2])
+    ax.minorticks_off()
     ax.set_title(name, loc="left")
     ax.set_xlabel("labelled films")
 axes[0].set_ylabel("AUC, test films")
@@ -2600,20 +2601,24 @@ assert translation_board.loc["network, volunteers", "error in the head"] < 0.85 
 translation_board.round(3)
 
 # %% tags=["demo"]
+from matplotlib.patheffects import withStroke
+
 sizes = [mask.sum() for mask in unseen["ill"]["lesion"]]
 shown = int(np.argsort(sizes)[-3])
 columns = ["lookup, volunteers", "network, volunteers", "network, patients"]
+ring = ndimage.binary_dilation(unseen["ill"]["lesion"][shown])  # a pixel outside of the lesions, so that it hides none
 fig, axes = plt.subplots(2, 5, figsize=(11, 4.7), layout="constrained")
 for row, (who, which) in enumerate((("ill", 0), ("healthy", 1))):
     pictures = [unseen[who]["t1"][shown], unseen[who]["t2"][shown], *(drawn[name][which][shown] for name in columns)]
     for ax, picture, title in zip(axes[row], pictures, ["T1, given", "T2, the truth", *columns], strict=True):
         ax.imshow(picture, cmap="gray", vmin=0, vmax=0.55)
-        ax.contour(unseen["ill"]["lesion"][shown], levels=[0.5], colors=show.PALETTE[1], linewidths=0.9, linestyles="-" if who == "ill" else ":")
+        border = ax.contour(ring, levels=[0.5], colors=show.PALETTE[1], linewidths=1.1, linestyles="-" if who == "ill" else "--")
+        border.set_path_effects([withStroke(linewidth=2.2, foreground="black")])
         ax.set(xticks=[], yticks=[])
         if row == 0:
             ax.set_title(title, fontsize=9)
     axes[row, 0].set_ylabel("with lesions" if who == "ill" else "the same head without")
-show.figure(fig, alt="One head with lesions (upper row) and without (lower row): T1, true T2, and T2 as drawn by a lookup table and by a network trained on volunteers, which both leave the lesions grey, and by a network trained on patients, which makes them bright")
+show.figure(fig, alt="One head with lesions, in rings (upper row), and without, dashed rings where they would be (lower row): T1, true T2, and T2 as drawn by a lookup table and by a network trained on volunteers, which both leave the lesions grey, and by a network trained on patients, which makes them bright")
 
 # %% [markdown]
 # Two networks, the same code, the same number of heads. The one trained on volunteers has the smaller error over the head, and it erases disease: what it draws in a lesion is what *volunteers* have at that T1 value. The one trained on patients brings back much of the contrast, and pays for it in healthy people: its error over the head is larger, and the last column counts the pixels of a healthy head that it draws clearly too bright: far more than its twin does. In its archive a dark spot in T1 was often a lesion. Each gives the mean of its own archive. A mean error over healthy
@@ -2895,7 +2900,7 @@ ax.hlines([planted_bound[name] for name in PATTERNS], places - 0.25, places + 0.
 ax.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
 ax.set_xticks(range(len(PATTERNS)), PATTERNS)
 ax.set_ylabel("AUC, test patients")
-ax.legend(fontsize=7, ncols=2, loc="lower left")
+ax.legend(fontsize=8, ncols=2, loc="lower left", bbox_to_anchor=(0, 0.06))  # clear of the dotted line of guessing
 show.figure(fig, alt="For each pattern of present modalities the AUC of six ways to live with what is missing, beside a black line: the AUC of the planted log-odds of these modalities")
 for name, (middle, low, high) in gain.items():
     print(f"{name:13s} modality dropout minus mean imputation: {middle:+.3f} [{low:+.3f}, {high:+.3f}]")
@@ -3324,7 +3329,7 @@ for place, (n0, n1, gap, low, high) in enumerate(gap_board.values()):
 ax.axvline(0, color="grey", linewidth=0.8, linestyle=":")
 ax.set_yticks(range(len(gap_board)), gap_board)
 ax.invert_yaxis()
-ax.set_xlabel("gap in sensitivity, film model")
+ax.set_xlabel("gap in sensitivity of the film model, with 95 % interval")
 show.figure(fig, alt="Gaps in sensitivity between groups with 95 % intervals: by sex, age and site, and by sex in the first 80 patients alone, whose interval is far wider")
 pd.DataFrame(gap_board, index=["ill, first group", "ill, second group", "gap", "low", "high"]).T.round(3)
 
