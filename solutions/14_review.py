@@ -78,7 +78,7 @@ device = run.device
 TOPICS = {  # lecture -> name, place on the map
     2: ("Images and\ntasks", -0.15, 3), 3: ("Deep\nlearning", 1.575, 3),
     6: ("Registration", -0.15, 2), 5: ("Segmentation", 1.05, 2), 4: ("Classification", 2.1, 2), 9: ("Attention", 4.7, 2),
-    8: ("Anomaly\ndetection", 1.575, 1), 7: ("Label-efficient\nlearning", 2.62, 1), 10: ("Explainability", 4.15, 1),
+    8: ("Anomaly\ndetection", 1.44, 1), 7: ("Label-efficient\nlearning", 2.62, 1), 10: ("Explainability", 4.15, 1),
     11: ("Domain\nadaptation", 2.09, 0), 12: ("Federated\nlearning", 3.3, 0), 13: ("Multimodal\nlearning", 4.8, 0),
 }  # fmt: skip
 LINKS = [  # from, to, what travels
@@ -132,7 +132,7 @@ def draw_map():
     return fig
 
 
-MIDDLE = {5: 0.35, 8: 0.62, 9: 0.78, 10: 0.34}  # where along its arrow a number stands, if not in the middle
+MIDDLE = {5: 0.35, 8: 0.72, 9: 0.78, 10: 0.34}  # where along its arrow a number stands, if not in the middle
 show.figure(draw_map(), alt="Concept map: twelve topics in four rows from images and deep learning down to federated and multimodal learning, joined by 19 numbered arrows with a key")
 sends = {lecture: sum(start == lecture for start, _, _ in LINKS) for lecture in TOPICS}
 print("Arrows sent out:", ", ".join(f"{count} by lecture {lecture}" for lecture, count in sorted(sends.items(), key=lambda pair: -pair[1]) if count))
@@ -332,7 +332,7 @@ for number, (name, runs) in enumerate(recall.items()):
         look = {"color": show.PALETTE[number], "hatch": ["", "//"][number], "edgecolor": "white", "capsize": 4}
         ax.bar(x, 100 * shares.mean(), 0.28, yerr=100 * shares.std(ddof=1), label=name if offset == 0 else None, **look)
         ax.text(x, 100 * (shares.mean() + shares.std(ddof=1)) + 4, f"{100 * shares.mean():.0f}", ha="center")
-ax.set(xticks=[0, 1], xticklabels=["on the day of the exam", "30 days later"], ylabel="recalled (%)", ylim=(0, 125))
+ax.set(xticks=[0, 1], xticklabels=["on the day of the exam", "30 days later"], yticks=range(0, 101, 20), ylabel="recalled (%), mean and sd of 5 runs", ylim=(0, 125))
 ax.legend(loc="upper right", fontsize=9)
 show.figure(fig, alt="Bars: share of questions recalled on the exam day and 30 days later, for a learner who spaced and one who crammed; a month later the crammer has lost far more")
 print("Answers given:", {name: runs[0][1] for name, runs in recall.items()})
@@ -398,6 +398,7 @@ show.explore(read_aloud, lecture=list(dict.fromkeys(table["lecture"])), alt="The
 
 # %% tags=["demo"]
 import re
+import textwrap
 
 unit_scale = table["unit"].eq("") & table["has interval"] & table["value"].between(0.02, 1) & table["baseline"].between(0.02, 0.9999)
 named = table["figure"].str.contains(r"AUC|Dice|accuracy|precision|\bAP\b|AUROC|AUPRC|F1|C-index|SSIM", regex=True)
@@ -414,8 +415,8 @@ def draw_shared(rows):
         ax.plot([row.low, row.high], [y, y], color=colour, linewidth=3, solid_capstyle="butt", zorder=2)
         ax.plot(row.value, y, "o", color=colour, markersize=6, zorder=3)
         ax.plot(row.baseline, y, "D", markerfacecolor="white", markeredgecolor="black", markersize=5, zorder=3)
-        ax.text(1.015, y, f"against {row[8][:46]}", fontsize=7.5, va="center", transform=ax.get_yaxis_transform())
-    ax.set_yticks(range(len(rows)), [f"{row.lecture[:2]}  {row.figure[:62]}" for row in rows.itertuples()], fontsize=8)
+        ax.text(1.015, y, "against " + textwrap.shorten(row[8], 46, placeholder=" ..."), fontsize=7.5, va="center", transform=ax.get_yaxis_transform())
+    ax.set_yticks(range(len(rows)), [f"{row.lecture[:2]}  {textwrap.fill(row.figure, 60)}" for row in rows.itertuples()], fontsize=8, linespacing=0.95)
     ax.set(xlim=(0, 1.01), ylim=(len(rows) - 0.4, -0.6), xlabel="filled: measured, with its 95 % interval; hollow: what it is compared with")
     ax.grid(axis="x", color="0.92")
     return fig
@@ -437,8 +438,8 @@ print(f"{len(shared)} figures of {shared['lecture'].nunique()} lectures; in {int
 #
 # - **Lecture 2, labels that were coin flips.** Accuracy 0.93 if images are split, 0.50 if patients are. Nothing can be learned from coin flips, so 0.43 is what one mistake in the split is worth. Few methods in the table gain as much as that.
 # - **Lecture 1, denoising.** PSNR rises by 8 dB, the detector's AUC changes by -0.01 [-0.06, 0.03]. A great gain in a figure by which nobody decides.
-# - **Lecture 4, fine-tuning.** With 100 labels 0.87 against 0.88 from scratch, and no interval: that is no order at all. With 20 labels and twelve frozen layers 0.84 against 0.60: there pretraining pays. The same method, and the answer depends on the number of labels.
-# - **Lecture 3, cine loops.** AUC 1.00, where the middle frame has 0.46. The loops were made so that one frame tells nothing. A perfect score says something about the task.
+# - **Lecture 4, fine-tuning.** With 100 labels 0.87 against 0.87 from scratch, and no interval: that is no order at all. With 20 labels and twelve frozen layers 0.84 against 0.60: there pretraining pays. The same method, and the answer depends on the number of labels.
+# - **Lecture 3, cine loops.** AUC 1.00, where the middle frame has 0.55. The loops were made so that one frame tells nothing. A perfect score says something about the task.
 #
 # Now all figures that have an interval and a baseline, whatever their unit: how many standard errors lie between the two? (The error is taken from the interval, as if it were symmetric: rough, and good enough for a first look.)
 
@@ -459,12 +460,12 @@ def draw_distances():
     size = ordered["errors away"].abs().clip(0.02, 200)
     planted = ordered["to compare"].str.contains("planted|promises|truth").to_numpy()
     x = np.arange(len(ordered))
-    for mask, marker, colour, name in ((~planted, "o", show.PALETTE[0], "against a method or a trivial baseline"), (planted, "^", show.PALETTE[3], "against a planted truth")):
-        ax.plot(x[mask], size.to_numpy()[mask], marker, color=colour, markersize=5, label=name)
+    for mask, marker, look, name in ((~planted, "o", {"color": show.PALETTE[0], "markersize": 5}, "against a method or a trivial baseline"), (planted, "^", {"color": "white", "markeredgecolor": "black", "markersize": 9}, "against a planted truth")):
+        ax.plot(x[mask], size.to_numpy()[mask], marker, label=name, **look)
     for height, text in ((1.96, "1.96: one comparison"), (strict, f"{strict:.1f}: {len(both)} comparisons")):
         ax.axhline(height, color="0.4", linestyle="--", linewidth=1)
         ax.text(len(ordered) - 1, height * 1.08, text, fontsize=8.5, color="0.25", ha="right")
-    ax.set(yscale="log", xlabel="figures, sorted", ylabel="standard errors from the baseline")
+    ax.set(yscale="log", xlabel="figures, sorted", ylabel="standard errors from the baseline\n(cut at 0.02 and 200)")
     ax.legend(loc="lower right", fontsize=8.5)
     hist.hist(both["p"], bins=np.linspace(0, 1, 21), color=show.PALETTE[0], edgecolor="white")
     hist.axhline(len(both) / 20, color=show.PALETTE[3], linestyle="--", linewidth=1.2)
@@ -474,7 +475,7 @@ def draw_distances():
     return fig
 
 
-show.figure(draw_distances(), alt="Left: distances to the baseline in standard errors, sorted, with lines at 1.96 and at the stricter limit for many comparisons; right: a histogram of p-values with a tall first bar")
+show.figure(draw_distances(), alt="Left: distances to the baseline in standard errors, sorted, those from a planted truth as white triangles, with lines at 1.96 and at the stricter limit for many comparisons; right: a histogram of p-values with a tall first bar")
 once, many = int((both["p"] < 0.05).sum()), int((both["errors away"].abs() > strict).sum())
 print(f"{len(both)} comparisons; {once} differ by the usual limit, {many} by the limit for so many; by chance alone about {0.05 * len(both):.0f} would.")
 
@@ -526,18 +527,19 @@ hard = rng.normal(0.72, 0.11, 40)  # how well anyone can outline this patient's 
 scores_q = np.clip(hard + rng.normal(0, 0.025, 40), 0, 1)
 scores_p = np.clip(hard + 0.02 + rng.normal(0, 0.025, 40), 0, 1)  # planted: P is better by 0.02
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained")
+places = []
 for x, scores in enumerate((scores_q, scores_p)):
     interval = stats.bootstrap((scores,), np.mean, random_state=np.random.default_rng(1)).confidence_interval
-    left.plot(np.full(40, x) + rng.uniform(-0.06, 0.06, 40), scores, "o", color=show.PALETTE[x], alpha=0.4, markersize=4)
+    places.append(x + rng.uniform(-0.06, 0.06, 40))
+    left.plot(places[x], scores, "o", color=show.PALETTE[x], alpha=0.4, markersize=4)
     left.errorbar(x + 0.2, scores.mean(), [[scores.mean() - interval.low], [interval.high - scores.mean()]], fmt="s", color="black", capsize=4)
-for q, p_ in zip(scores_q, scores_p, strict=True):
-    left.plot([0, 1], [q, p_], color="0.8", linewidth=0.6, zorder=0)
-left.set(xticks=[0, 1], xticklabels=["network Q", "network P"], xlim=(-0.4, 1.5), ylabel="Dice of a patient", title="two methods, the same 40 patients")
+left.plot(places, [scores_q, scores_p], color="0.8", linewidth=0.6, zorder=0)  # a line for each patient
+left.set(xticks=[0, 1], xticklabels=["network Q", "network P"], xlim=(-0.4, 1.5), ylabel="Dice of a patient", title="the same 40 patients; squares: mean, 95 % interval")
 gain = stats.bootstrap((scores_p - scores_q,), np.mean, random_state=np.random.default_rng(1)).confidence_interval
 right.hist(scores_p - scores_q, bins=12, color=show.PALETTE[2], edgecolor="white")
 right.axvline(0, color="black", linewidth=1)
 right.axvspan(gain.low, gain.high, color=show.PALETTE[1], alpha=0.5)
-right.set(xlabel="Dice of P minus Dice of Q, by patient", ylabel="patients", title="the difference, and its interval")
+right.set(xlabel="Dice of P minus Dice of Q, by patient", ylabel="patients", title="the difference; band: 95 % interval of its mean")
 show.figure(fig, alt="Left: Dice of 40 patients under two networks, intervals overlap widely; right: differences by patient, whose mean has an interval that leaves out zero")
 print(f"Mean gain {np.mean(scores_p - scores_q):.3f} [{gain.low:.3f}, {gain.high:.3f}], by resampling patients; the two means' own intervals overlap.")
 
