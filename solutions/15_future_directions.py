@@ -146,7 +146,7 @@ vlm_val = vlm_people(400, 10 * SEED + 2, with_never=True)
 vlm_test = vlm_people(run.pick(ci=500, laptop=1500), 10 * SEED + 3, with_never=True)
 vlm_shown = [i for i in range(60) if vlm_train[0][i]][:4]
 show.row([vlm_train[1][i, 0] for i in vlm_shown], titles=[vlm_train[2][i].replace(" .", ".").replace(". ", ".\n").replace(" which", "\nwhich") for i in vlm_shown], window=(0.1, 1.0),
-         alt="Four simulated chest films with their reports as titles: dark lungs, a bright level of fluid at a base, a dark apex with a thin line, or a bright disk, on the side that the report names")
+         alt="Four simulated chest films with their reports as titles: dark lungs, the base of one cut off by fluid, a black apex above a thin line, or a bright disk, on the side that the report names, the patient's right at the left")
 
 # %% [markdown]
 # ### Two ways to learn from a pair
@@ -413,10 +413,10 @@ for row, kind in enumerate(VLM_KINDS):
     ax.plot(one["single"], row + jitter.uniform(-0.2, 0.2, len(one["single"])), "o", color="0.6", markersize=4, label="one pair of prompts" if row == 0 else None)
     for name, mark, colour in (("chosen", "s", show.PALETTE[4]), ("ensemble", "D", show.PALETTE[0]), ("probe", "|", show.PALETTE[3])):
         label = {"chosen": "pair chosen on validation", "ensemble": "ensemble", "probe": "linear probe, 400 labels"}[name]
-        ax.plot(one[name], row, mark, color=colour, markersize=9 if mark != "|" else 22, markeredgewidth=2, label=label if row == 0 else None)
+        ax.plot(one[name], row, mark, color=colour, markersize=9 if mark != "|" else 22, markeredgewidth=2 if mark == "|" else 1, markeredgecolor=colour if mark == "|" else "black", label=label if row == 0 else None)
 ax.axvline(0.5, color="black", linestyle=":", linewidth=1)
 ax.set(yticks=range(3), yticklabels=VLM_KINDS, xlabel="zero-shot AUC on test patients (0.5: chance, dotted)", xlim=(0.45, 1.01))
-ax.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0.05, 0.05))
+ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.42, -0.2), ncols=4)
 show.figure(fig, alt="For each of three findings the test AUC of every single pair of prompts as grey dots, of the prompt ensemble as a diamond, of the pair chosen on validation as a square, and of a supervised linear probe as a bar; single pairs scatter widely")
 for kind in VLM_KINDS:
     one = vlm_zero[kind]
@@ -816,9 +816,9 @@ fig, ax = plt.subplots(figsize=(6.8, 3.6), layout="constrained")
 for number, name in enumerate(vlm_reports):
     for level, fill in (("kind", "none"), ("triple", show.PALETTE[number])):
         (x, x_low, x_high), (y, y_low, y_high) = (vlm_table[name, level][what] for what in ("omission", "hallucination"))
-        ax.errorbar(x, y, [[y - y_low], [y_high - y]], [[x - x_low], [x_high - x]], fmt="Dosv"[number], color=show.PALETTE[number], markerfacecolor=fill, markersize=8, label=f"{name}, {level}s")
+        ax.errorbar(x, y, [[y - y_low], [y_high - y]], [[x - x_low], [x_high - x]], fmt="Dosv"[number], color=show.PALETTE[number], markerfacecolor=fill, markersize=11 if level == "kind" else 7, label=f"{name}, {level}s")  # a ring around it, where both lie at one place
 ax.set(xlabel="omission: true findings not stated", ylabel="hallucination: stated findings not true", xlim=(-0.03, 1.05), ylim=(-0.03, 1.0))
-ax.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 show.figure(fig, alt="Omission against hallucination for the decoder and three baselines, for kinds (open marks) and whole triples (filled): for kinds the decoder is nearest to zero on both; for triples the most similar film's report invents no more than the decoder, and omits more; the commonest report invents nothing and omits everything; another patient's caption is wrong in most")
 for (name, level), rates in vlm_table.items():
     print(f"{name:22s} {level:7s} " + ", ".join(f"{what} {mean:.2f} ({low:.2f} to {high:.2f})" for what, (mean, low, high) in rates.items()))
@@ -1080,7 +1080,7 @@ def sam_pool(share: float, seed: int) -> list[tuple]:
 
 sam_train, sam_test = sam_pool(run.pick(ci=1.0, laptop=3.0), 10_000 * SEED + 1000), sam_pool(0.5, 10_000 * SEED + 8000)
 sam_first = [next(one for one in sam_test if one[0] == kind) for kind in SAM_KINDS]
-show.row([one[1] for one in sam_first], titles=[f"{kind}, {len(masks)} masks" for kind, _, masks in sam_first], overlay=[sum((i + 1) * (mask & (np.add.reduce(one[2][i + 1 :], 0) == 0) if i + 1 < len(one[2]) else mask) for i, mask in enumerate(one[2])) for one in sam_first],
+show.row([one[1] for one in sam_first], titles=[f"{kind}, {len(masks)} mask{'s' * (len(masks) > 1)}" for kind, _, masks in sam_first], overlay=[sum((i + 1) * (mask & (np.add.reduce(one[2][i + 1 :], 0) == 0) if i + 1 < len(one[2]) else mask) for i, mask in enumerate(one[2])) for one in sam_first],
          window=(0, 1), alt="One simulated image of each kind of the pre-training data with the outlines of its objects: brain, nuclei, ultrasound, chest CT, and a blob in two parts")
 print(len(sam_train), "images and", sum(len(one[2]) for one in sam_train), "masks for pre-training")
 
@@ -1311,13 +1311,13 @@ for ax, (name, by_kind) in zip(axes, sam_scores.items(), strict=True):
     ax.set(title=f"one {name} a mask", xticks=range(len(SAM_KINDS)), xticklabels=SAM_KINDS, ylim=(0, 1))
 axes[0].set_ylabel("Dice, test images")
 axes[0].legend(fontsize=8, loc="lower left")
-show.figure(fig, alt="Dice of the chosen mask, of the best of three and of the baseline for five kinds of images, with a click and with a box; with a click the best of three lies above the chosen one, by most on the chest slices, with a box they are closer; on the chest slices the chosen mask lies below the baseline")
+show.figure(fig, alt="Dice of the chosen mask, of the best of three and of the baseline for five kinds of images, with a click and with a box; with a click the best of three lies above the chosen one, by most on the chest slices; with a box they are closer, but not there; on the chest slices the chosen mask lies below the baseline")
 sam_summary = {name: np.array([row for rows in by_kind.values() for row in rows]) for name, by_kind in sam_scores.items()}
 for name, rows in sam_summary.items():
     print(f"{name:6s} chosen {rows[:, 0].mean():.2f}, oracle {rows[:, 1].mean():.2f}, always the first mask {rows[:, 3].mean():.2f}, baseline {rows[:, 2].mean():.2f}")
 
 # %% [markdown]
-# With a click, the best of the three is clearly better than the chosen one. It can't be worse: the oracle picks with the truth in hand. A part of the gap is probably missing information: no guess can know whether you want the part or the whole. The honest interface shows all three. A box says how large the object is, and the gap narrows. But look at the baseline: *a filled box is already a fair mask*, since a box drawn from the truth tells where and how large the object is. The small network of the profile `ci` hardly beats it; with the longer training of `laptop` the distance is clear. And look at each kind by itself. On the chest slices the chosen mask lies *below* the baseline, clearly with a click, and in the mean with a box, too, though one of the three is as good or better: there lungs and heart lie within the body, and the guess often takes the wrong one.
+# With a click, the best of the three is clearly better than the chosen one. It can't be worse: the oracle picks with the truth in hand. A part of the gap is probably missing information: no guess can know whether you want the part or the whole. The honest interface shows all three. A box says how large the object is, and for most kinds the gap narrows. But look at the baseline: *a filled box is already a fair mask*, since a box drawn from the truth tells where and how large the object is. The small network of the profile `ci` hardly beats it; with the longer training of `laptop` the distance is clear. And look at each kind by itself. On the chest slices the chosen mask lies *below* the baseline, clearly with a click, and in the mean with a box, too, though one of the three is as good or better: there lungs and heart lie within the body, and the guess often takes the wrong one.
 
 # %% tags=["demo"]
 sam_one = next(one for one in sam_test if one[0] == "blob" and len(one[2]) == 3 and min(mask.sum() for mask in one[2]) > 45)
@@ -1330,14 +1330,14 @@ sam_at = int(np.argmin(np.abs(sam_clicks[:, 0].cpu().numpy() - np.argwhere(sam_o
 sam_area = sam_all.sum((2, 3))[np.arange(len(sam_all)), sam_grades.argmax(1)].reshape(SAM_SIDE // 2, -1)
 fig, axes = plt.subplots(1, 5, figsize=(11.5, 2.7), layout="constrained")
 axes[0].imshow(sam_one[1])
-axes[0].contour(sam_one[2][0], [0.5], colors=show.PALETTE[1])
-axes[0].contour(sam_one[2][1], [0.5], colors=show.PALETTE[2], linestyles="--")
+show.outline(axes[0], sam_one[2][0])
+axes[0].contour(sam_one[2][1], [0.5], colors="white", linestyles="--", linewidths=1.4)
 axes[0].set_title("whole, and one part (dashed)", fontsize=9)
 for m in range(3):
     axes[m + 1].imshow(sam_one[1])
     if sam_all[sam_at, m].any():
-        axes[m + 1].contour(sam_all[sam_at, m], [0.5], colors=show.PALETTE[5])
-    axes[m + 1].plot(*sam_clicks[sam_at, 0].cpu().numpy()[::-1] - 0.5, "P", color=show.PALETTE[3], markersize=9)
+        show.outline(axes[m + 1], sam_all[sam_at, m], show.PALETTE[5])
+    axes[m + 1].plot(*sam_clicks[sam_at, 0].cpu().numpy()[::-1] - 0.5, "P", color=show.PALETTE[3], markeredgecolor="white", markersize=9)
     true = max(sam_dice(sam_all[sam_at, m], mask) for mask in sam_one[2])
     axes[m + 1].set_title(f"guess of IoU {sam_grades[sam_at, m]:.2f}\nDice with nearest object {true:.2f}", fontsize=9)
 image = axes[4].imshow(sam_area, cmap=show.SEQUENTIAL)
@@ -1789,10 +1789,10 @@ def sam_draw(row: int, column: int, case: int):
     said = (logits[0, int(grades.argmax())] > 0).cpu().numpy()
     fig, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
     ax.imshow(image, vmin=0, vmax=1)
-    ax.contour(mask, [0.5], colors=show.PALETTE[1])
+    show.outline(ax, mask)
     if said.any():
-        ax.contour(said, [0.5], colors=show.PALETTE[5], linestyles="--")
-    ax.plot(column, row, "P", color=show.PALETTE[3], markersize=10)
+        ax.contour(said, [0.5], colors="white", linestyles="--", linewidths=1.4)
+    ax.plot(column, row, "P", color=show.PALETTE[3], markeredgecolor="white", markersize=10)
     ax.set_title(f"Dice {sam_dice(said, mask):.2f}, guess of IoU {float(grades.max()):.2f}", fontsize=9)
     ax.set_axis_off()
     return fig
@@ -2187,9 +2187,10 @@ for model, said in lm_said.items():
 
 # %% tags=["demo"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3), layout="constrained", width_ratios=[1.2, 1])
-axes[0].plot(lm_losses, color=show.PALETTE[5], linewidth=0.6)
-axes[0].plot(np.convolve(lm_losses, np.ones(25) / 25, mode="valid"), color=show.PALETTE[0])
-axes[0].set(xlabel="step", ylabel="loss per word of the answer", title="training")
+axes[0].plot(lm_losses, color=show.PALETTE[5], linewidth=0.6, label="each step")
+axes[0].plot(12 + np.arange(len(lm_losses) - 24), np.convolve(lm_losses, np.ones(25) / 25, mode="valid"), color=show.PALETTE[0], label="mean of 25 steps")
+axes[0].set(xlabel="step", ylabel="loss per word of the answer, nats", title="training")
+axes[0].legend()
 for part, marker, shift in (("findings", "o", -0.1), ("impression", "s", 0.1)):
     mean, low, high = np.array([lm_perplexity[model, part] for model in lm_said]).T
     axes[1].errorbar(np.arange(3) + shift, mean, [mean - low, high - mean], fmt=marker, capsize=3, label=part, color=show.PALETTE[marker == "s"])
@@ -2358,8 +2359,9 @@ def draw_choice(temperature: float, top_p: float) -> plt.Figure:
     bars = ax.bar([lm_words[i] for i in order[:9]], p[:9].numpy(), color=[show.PALETTE[0] if inside else show.PALETTE[5] for inside in kept[:9]])
     for bar, inside in zip(bars, kept, strict=False):
         bar.set_hatch("" if inside else "//")
+    ax.bar_label(bars, fmt="%.3f", fontsize=8)
     ax.set(ylabel="probability", ylim=(0, 1), title=f"after 'possible'; words in the nucleus (full bars): {kept.sum()}")
-    ax.tick_params(axis="x", rotation=30)
+    plt.setp(ax.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
     return fig
 
 
@@ -2632,7 +2634,7 @@ for kind, cases in lm_cases.items():
     for check, sides in (("findings", False), ("findings and sides", True)):
         lm_alarm[check, kind] = lm_share(np.array([lm_stated(one.findings, sides) != lm_stated(text, sides) for one, text in cases]))
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.2), layout="constrained")
-axes[0].boxplot([lm_overlap[kind] for kind in LM_KINDS], orientation="horizontal", showfliers=False, medianprops={"color": show.PALETTE[3]})
+axes[0].boxplot([lm_overlap[kind] for kind in LM_KINDS], orientation="horizontal", showfliers=False, medianprops={"color": show.PALETTE[3], "linewidth": 2.5})
 axes[0].axvline(lm_cut, color="black", linestyle="--")
 axes[0].set_yticks(range(1, 6), ["true: second\nradiologist", *LM_KINDS[1:]])
 axes[0].set(xlabel="word overlap; alarm left of the line", xlim=(-0.02, 1.02))
@@ -2642,7 +2644,7 @@ for number, check in enumerate(("word overlap", "findings", "findings and sides"
 axes[1].set(yticks=range(1, 6), yticklabels=[], xlim=(-0.03, 1.03), xlabel="share of alarms")
 axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
 for ax in axes:
-    ax.invert_yaxis()
+    ax.set_ylim(5.5, 0.5)  # the same rows in both
 show.figure(fig, alt="Left, boxes of word overlap: planted errors overlap more with the reference than the second radiologist's true impressions do. Right, share of alarms of three checks: word overlap finds next to nothing, findings find omissions, inventions and denials, only sides find swapped sides; both have false alarms")
 for check in ("word overlap", "findings", "findings and sides"):
     print(f"{check:18s} " + ", ".join(f"{kind} {lm_alarm[check, kind][0]:.2f} [{lm_alarm[check, kind][1]:.2f}, {lm_alarm[check, kind][2]:.2f}]" for kind in LM_KINDS))
@@ -3036,9 +3038,9 @@ for number, bits in enumerate(lm_exposed.values()):
 ax.axhline(np.log2(1000), color="black", linestyle=":")
 ax.text(-0.4, np.log2(1000) - 0.2, "number known", va="top", fontsize=9)
 ax.axhline(1 / np.log(2), color="black", linestyle="--")
-ax.text(3.4, 1 / np.log(2) + 0.15, "nothing learned", ha="right", fontsize=9)
+ax.text(3.4, 1 / np.log(2) + 0.15, "nothing learned", ha="right", va="bottom", fontsize=9)
 ax.set(xticks=range(4), xticklabels=list(LM_REPEATS), xlim=(-0.5, 3.5), ylim=(0, 10.6), xlabel="copies of the number in the training texts", ylabel="exposure, bits")
-show.figure(fig, alt="Exposure of four telephone numbers each that were never, once, ten times and forty times in the training texts: it scatters about chance for no and one copy and rises with more copies")
+show.figure(fig, alt="Exposure of four telephone numbers each that were never, once, ten times and forty times in the training texts: it scatters about chance without a copy; with one copy some numbers stay there; with more it rises, up to a number that is known")
 lm_leak = {repeat: (float(np.mean(bits)), min(bits), max(bits)) for repeat, bits in lm_exposed.items()}
 print(", ".join(f"{repeat}: {mean:.1f} bits ({low:.1f} to {high:.1f})" for repeat, (mean, low, high) in lm_leak.items()))
 print("of 9.97; a number that was never there has 1.44 on average")
@@ -3120,20 +3122,20 @@ surv_n = run.pick(ci=(700, 250, 600), laptop=(1500, 500, 1500))
 surv_train, surv_val, surv_test = (surv_people(n, 10 * SEED + part) for part, n in enumerate(surv_n))
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(1, 6, figsize=(10.5, 3.1), layout="constrained", gridspec_kw={"width_ratios": [1, 1, 1, 1, 0.1, 1.9]})
+fig, axes = plt.subplots(1, 6, figsize=(10.5, 2.7), layout="constrained", gridspec_kw={"width_ratios": [1, 1, 1, 1, 0.1, 1.9]})
 surv_shown = np.argsort(surv_train.planted)[[5, len(surv_train.time) // 3, -len(surv_train.time) // 4, -5]]
 for ax, i in zip(axes, surv_shown, strict=False):
     ax.imshow(surv_train.images[i, 0], vmin=-0.5, vmax=2.5, cmap="gray")
     fate = "died at" if surv_train.event[i] else "alive at"
-    ax.set_title(f"log-risk {surv_train.planted[i]:.1f}\n{fate} {surv_train.time[i]:.0f} months\n{'genes measured' if surv_train.measured[i] else 'no genes'}", fontsize=8)
+    ax.set_title(f"log-risk {surv_train.planted[i]:.1f}\n{fate} {surv_train.time[i]:.1f} months\n{'genes measured' if surv_train.measured[i] else 'no genes'}", fontsize=8)
 for ax in axes[:5]:
     ax.set_axis_off()
 for died, mark, label in ((True, "x", "died"), (False, "o", "alive when last seen")):
     rows = np.flatnonzero(surv_train.event[:150] == died)
     axes[5].plot(surv_train.planted[rows], surv_train.time[rows], mark, color=show.PALETTE[0 if died else 1], markersize=4, fillstyle="none", label=label)
-axes[5].set(xlabel="planted log-risk", ylabel="months")
-axes[5].legend(fontsize=7)
-show.figure(fig, alt="Left: four simulated tumours, from low to high planted log-risk; the more dangerous ones are larger and rougher inside. Right: time over planted log-risk; deaths come earlier at a high log-risk, circles of the censored lie late")
+axes[5].set(xlabel="planted log-risk", ylabel="months of follow-up", ylim=(-2, 72))  # room for the legend
+axes[5].legend(fontsize=8, loc="upper right")
+show.figure(fig, alt="Left: four simulated tumours, from low to high planted log-risk; the more dangerous ones are larger and rougher inside. Right: time over planted log-risk; deaths, crosses, come earlier at a high log-risk; most who were alive when last seen, circles, have a low one")
 print(f"{len(surv_train.time)} training, {len(surv_val.time)} validation, {len(surv_test.time)} test patients; died: {surv_test.event.mean():.0%}; genes measured: {float(surv_test.measured.mean()):.0%}")
 
 # %% [markdown]
@@ -3591,7 +3593,7 @@ for one, other, genes in pairs_told:
 fig, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
 for number, (genes, mark) in enumerate(zip(SURV_STATES, "os^", strict=True)):
     lines = np.array([surv_interval(surv_c[name, genes]) for name in surv_names])
-    ax.errorbar(lines[:, 0], np.arange(len(surv_names)) + 0.22 * (number - 1), xerr=[lines[:, 0] - lines[:, 1], lines[:, 2] - lines[:, 0]], fmt=mark, capsize=2, markersize=5, color=show.PALETTE[number], label=f"genes {genes}")
+    ax.errorbar(lines[:, 0], np.arange(len(surv_names)) + 0.22 * (number - 1), xerr=[lines[:, 0] - lines[:, 1], lines[:, 2] - lines[:, 0]], fmt=mark, capsize=2, markersize=5, color=show.PALETTE[number], label=f"genes: {genes}")
 ax.axvline(0.5, color="0.5", linestyle=":", linewidth=1)
 ax.set(yticks=range(len(surv_names)), yticklabels=surv_names, xlabel="concordance, test patients, 95 % interval (0.5: guessing)")
 ax.invert_yaxis()
@@ -3634,14 +3636,14 @@ for number, (name, line) in enumerate((("low", "-"), ("middle", "--"), ("high", 
     KaplanMeierFitter(label=f"{name} risk, {rows.sum()} patients").fit(surv_test.time[rows], surv_test.event[rows]).plot_survival_function(ax=left, color=show.PALETTE[number], linestyle=line)
 left.set(xlabel="months", ylabel="share alive", title="test patients, cut at validation thirds", ylim=(0, 1.02))
 surv_error = {}
-for (name, said), colour, mark in zip(surv_alive.items(), show.PALETTE, "os", strict=False):
+for (name, said), colour, mark, size in zip(surv_alive.items(), show.PALETTE, "os", (5, 10), strict=False):
     part, dots = np.digitize(said, np.quantile(said, [0.2, 0.4, 0.6, 0.8])), []
     for k in range(5):
         curve = KaplanMeierFitter().fit(surv_test.time[part == k], surv_test.event[part == k])
         low, high = curve.confidence_interval_survival_function_.asof(SURV_HORIZON)
         dots.append((said[part == k].mean(), float(curve.predict(SURV_HORIZON)), low, high))
     x, y, low, high = np.array(dots).T
-    right.errorbar(x, y, yerr=[y - low, high - y], fmt=mark, capsize=3, color=colour, label=name)
+    right.errorbar(x, y, yerr=[y - low, high - y], fmt=mark, capsize=3, markersize=size, fillstyle="full" if mark == "o" else "none", color=colour, label=name)
     surv_error[name] = float(np.abs(x - y).mean())
 right.plot([0, 1], [0, 1], color="0.5", linewidth=1)
 right.set(xlabel=f"predicted share alive at {SURV_HORIZON} months", ylabel="observed (Kaplan-Meier)", title="fifths of the test patients")
@@ -4035,6 +4037,8 @@ for seed in range(1000 * SEED, 1000 * SEED + run.pick(ci=60, laptop=300)):
             gwas_counts.setdefault((name, rule), []).append(((kept & ~gwas_real).sum(), (kept & gwas_real).sum()))
 
 # %% tags=["demo"]
+from matplotlib.patheffects import withStroke
+
 gwas_table = {}
 print(f"{'correlation':20s} {'correction':20s} {'false':>7s} {'found of 12':>12s} {'false discovery rate':>25s}")
 for key, counts in gwas_counts.items():
@@ -4046,7 +4050,7 @@ for key, counts in gwas_counts.items():
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained", gridspec_kw={"width_ratios": [1, 1, 1.3]})
 for ax, (name, p) in zip(axes, gwas_shown.items(), strict=False):
     ax.imshow(np.minimum(-np.log10(p), 8).T, cmap=show.SEQUENTIAL, vmin=0, vmax=8, aspect="auto")
-    ax.scatter(np.arange(GWAS_TRUE), np.arange(GWAS_TRUE), s=22, facecolors="none", edgecolors=show.PALETTE[1], linewidths=1)
+    ax.scatter(np.arange(GWAS_TRUE), np.arange(GWAS_TRUE), s=22, facecolors="none", edgecolors="white", linewidths=1, path_effects=[withStroke(linewidth=2.5, foreground="black")])
     ax.set(title=f"one study, {name}", xlabel="image feature", ylabel="gene", xticks=range(0, 30, 5), yticks=range(0, 20, 5))
 fig.colorbar(axes[0].images[0], ax=axes[1], label="$-\\log_{10} p$")
 for number, (name, mark) in enumerate((("plain", "o"), ("hospital taken out", "s"))):
@@ -4054,7 +4058,7 @@ for number, (name, mark) in enumerate((("plain", "o"), ("hospital taken out", "s
     rates = np.array([row["rate"] for row in rows])
     axes[2].errorbar(np.arange(3) + 0.1 * (2 * number - 1), rates, yerr=[rates - [row["low"] for row in rows], [row["high"] for row in rows] - rates], fmt=mark, capsize=3, color=show.PALETTE[number], label=name)
 axes[2].axhline(GWAS_LEVEL, color="0.4", linestyle=":", label="promised by Benjamini-Hochberg")
-axes[2].set(xticks=range(3), xticklabels=["none", "Bonferroni", "Benj.-Hochberg"], ylabel="share of discoveries that are false", ylim=(-0.03, 1))
+axes[2].set(xticks=range(3), xticklabels=["none", "Bonferroni", "Benj.-Hochberg"], xlabel="correction for many tests", ylabel="share of discoveries that are false", ylim=(-0.03, 1))
 axes[2].legend(fontsize=8)
 show.figure(fig, alt="Two maps of p-values of one study: the plain one has a block of strong false associations where hospital B shifts features and genes, without it only the circled planted pairs stand out. Right: share of false discoveries by rule; high without correction, high with every rule where the hospital is forgotten, near five per cent with Benjamini-Hochberg and the hospital taken out")
 assert gwas_table["plain", "Bonferroni"]["rate"] > 0.5 > 0.1 > gwas_table["hospital taken out", "Benjamini-Hochberg"]["rate"], "no correction for many tests replaces the confounder"
@@ -4329,7 +4333,7 @@ for number, (name, mark) in enumerate((("loss", "o"), ("likelihood ratio", "s"))
     dots = np.array([over_models(mia_table[name, group][:, 2]) for group in ("common", "rare subtype")])
     right.errorbar([0.06 * (2 * number - 1), 1 + 0.06 * (2 * number - 1)], dots[:, 0], yerr=[dots[:, 0] - dots[:, 1], dots[:, 2] - dots[:, 0]], fmt=mark, capsize=3, color=show.PALETTE[number], label=name)
 right.axhline(0.01, linestyle=":", color="0.4", label="guessing")
-right.set(xticks=[0, 1], xticklabels=["common", "rare subtype"], xlim=(-0.5, 1.5), ylabel="members recognised at 1 % FPR", ylim=(0, None))
+right.set(xticks=[0, 1], xticklabels=["common", "rare subtype"], xlim=(-0.5, 1.5), ylabel="share of members recognised at 1 % FPR", ylim=(0, None))
 right.legend(fontsize=8)
 show.figure(fig, alt="Left: ROC curves of both attacks on logarithmic axes; at low false positive rates the loss attack lies on the line of guessing, the likelihood ratio far above it. Right: members recognised at one per cent, few by the loss, more by the likelihood ratio, most in the rare subtype")
 assert over_models(mia_table["likelihood ratio", "all"][:, 2])[0] > 0.05, "the likelihood-ratio attack should recognise members"
@@ -4509,7 +4513,8 @@ for number, (group, mark) in enumerate((("common", "o"), ("rare subtype", "s")))
     for ax, values in ((left, [dp_useful[name][group] for name in dp_names]), (right, [dp_rows[name][group][:, 1] for name in dp_names])):
         dots = np.array([over_models(one) for one in values])
         ax.errorbar(dp_at + 0.08 * (2 * number - 1), dots[:, 0], yerr=[dots[:, 0] - dots[:, 1], dots[:, 2] - dots[:, 0]], fmt=mark, capsize=3, color=show.PALETTE[number], label=group)
-    right.axhline(dp_guess[group], linestyle=":", color=show.PALETTE[number], label=f"guessing, {group}")
+    right.axhline(dp_guess[group], linestyle=":", color=show.PALETTE[number])
+    right.text(-0.3, dp_guess[group] + 0.005, f"guessing, {group}", fontsize=8, va="bottom")
 left.axhline(0.5, linestyle=":", color="0.4", label="guessing")
 left.set(ylabel="test AUC of the task")
 right.step(dp_at, [dp_bound[name] for name in dp_names], where="mid", color="0.4", linestyle="--", label="bound by epsilon")
@@ -4517,7 +4522,7 @@ right.set(ylabel="advantage of the attack", ylim=(0, 1.05))
 for ax in (left, right):
     ax.set_xticks(dp_at, [f"{name}\n$\\varepsilon$ = {dp_epsilons[name]:.2g}" if np.isfinite(dp_epsilons[name]) else f"{name}\nno $\\varepsilon$" for name in dp_names], rotation=50, ha="right", fontsize=8)
 left.legend(fontsize=8)
-right.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0.3, 0.94))
+right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.3, 0.94))
 show.figure(fig, alt="From left to right stronger privacy. Left: test AUC falls towards guessing, for the rare subtype as well as for common patients. Right: the attack's advantage falls faster, below the dashed bound, and is higher for the rare subtype")
 assert dp_useful["60 steps, no clip"]["common"].mean() > 0.6, "the model should learn without privacy"
 dp_told = {name: dp_rows[name]["all"][:, 1].mean() for name in dp_names}
@@ -4545,10 +4550,10 @@ def draw_belief(prior: float, epsilon: float):
     fig, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
     ax.plot(grid, after, color=show.PALETTE[0], label="largest belief afterwards")
     ax.axhline(prior, linestyle=":", color="0.4", label="belief before")
-    ax.plot([epsilon], [now], "o", color=show.PALETTE[1])
+    ax.plot([epsilon], [now], "o", color=show.PALETTE[1], markeredgecolor="black")
     ax.annotate(f"{now:.0%}", (epsilon, now), xytext=(8, -12), textcoords="offset points")
-    ax.set(xlabel="$\\varepsilon$", ylabel="belief: was in the training", ylim=(0, 1.03))
-    ax.legend(fontsize=8, loc="lower right")
+    ax.set(xlabel="$\\varepsilon$ of the training", ylabel="belief: was in the training", ylim=(0, 1.03))
+    ax.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return fig
 
 
@@ -4764,11 +4769,14 @@ for ax, (title, one) in zip(axes[1:], (("honest, one patient", trust_seen["hones
         ax.imshow(one, cmap=show.SEQUENTIAL, vmin=0, vmax=np.quantile(one, 0.995))
     else:
         ax.imshow(one, cmap="PuOr", vmin=-np.abs(one).max(), vmax=np.abs(one).max())
+        for row, column in np.argwhere(one < -0.3 * np.abs(one).max()):  # the sign, for whoever sees no colour
+            ax.text(column, row, "\N{MINUS SIGN}", ha="center", va="center", fontsize=9)
+        title += "\npurple: more risk, \N{MINUS SIGN}: less"
     ax.set_title(title, fontsize=9)
 for ax in axes:
-    ax.add_patch(plt.Rectangle((-0.5, -0.5), 4, 4, fill=False, edgecolor=show.PALETTE[1], linewidth=1.5))
+    ax.add_patch(plt.Rectangle((-0.5, -0.5), 4, 4, fill=False, edgecolor=show.PALETTE[1], linewidth=1.5, path_effects=[withStroke(linewidth=3, foreground="black")]))
     ax.set_axis_off()
-show.figure(fig, alt="An image with a bright mark in its upper left corner, and attribution maps of the honest and of the rigged network, of one patient and in the mean. The rigged network's map is strong on the outlined mark and on the tumour, the honest one's mostly on the tumour, and somewhat on the mark")
+show.figure(fig, alt="An image with a bright mark in its upper left corner, and attribution maps of the honest and of the rigged network, of one patient (purple raises the risk; orange, with a minus where it is strong, lowers it) and in the mean. The rigged network's map is strong on the outlined mark and on the tumour, the honest one's mostly on the tumour, and somewhat on the mark")
 
 # %% [markdown]
 # Read the three tests separately.
