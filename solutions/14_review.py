@@ -394,7 +394,7 @@ def read_aloud(lecture: str):
 show.explore(read_aloud, lecture=list(dict.fromkeys(table["lecture"])), alt="The recorded figures of one lecture as a table: what was measured, its interval, and the figure beside it")
 
 # %% [markdown]
-# First the figures that can share an axis: those between 0 and 1 that have an interval and a baseline, such as an AUC or a Dice. They share an axis, not a meaning. Read along a row, never down the column.
+# First figures that can share an axis, two of each lecture: those between 0 and 1 that have an interval and a baseline, such as an AUC or a Dice. They share an axis, not a meaning. Read along a row, never down the column.
 
 # %% tags=["demo"]
 import re
@@ -402,12 +402,12 @@ import textwrap
 
 unit_scale = table["unit"].eq("") & table["has interval"] & table["value"].between(0.02, 1) & table["baseline"].between(0.02, 0.9999)
 named = table["figure"].str.contains(r"AUC|Dice|accuracy|precision|\bAP\b|AUROC|AUPRC|F1|C-index|SSIM", regex=True)
-shared = table[unit_scale & named].groupby("lecture").head(5)
+shared = table[unit_scale & named].groupby("lecture").head(2)  # more would not fit on a screen
 
 
 def draw_shared(rows):
     """Each figure with its interval (filled) and its baseline (hollow), a row each, grouped by lecture."""
-    fig, ax = plt.subplots(figsize=(10.5, 0.9 + 0.27 * len(rows)), layout="constrained")
+    fig, ax = plt.subplots(figsize=(10.5, 0.9 + 0.25 * len(rows)), layout="constrained")
     names = list(dict.fromkeys(rows["lecture"]))
     for y, row in enumerate(rows.itertuples()):
         colour = show.PALETTE[names.index(row.lecture) % 2]

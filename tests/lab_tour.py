@@ -23,7 +23,7 @@ BUTTONS = "button.jupyter-button:not([disabled])"
 WIDGETS = ".jupyter-widgets"
 LABEL = ".widget-label"
 CUT = "labels => labels.filter(label => label.scrollWidth > label.clientWidth).map(label => label.innerText)"
-SCREEN = 800  # pixels that a laptop's window leaves to a cell's output
+SCREEN = 880  # pixels that a full-HD screen leaves to the output of a cell
 HEIGHT = "areas => areas.reduce((sum, area) => sum + area.getBoundingClientRect().height, 0)"
 STATE = "controls => controls.map(control => control.ariaValueNow ?? `${control.value} ${control.checked}`)"
 PICTURE = ".jp-OutputArea img"
