@@ -386,7 +386,7 @@ def draw_cut(min_distance: int = 3) -> plt.Figure:
 
 
 show.explore(draw_cut, alt="A clump of nuclei, its distance map with one hill a nucleus, the outlines that the watershed finds, and the true outlines",
-             min_distance=widgets.IntSlider(value=3, min=1, max=15, description="min_distance", continuous_update=False))
+             min_distance=widgets.IntSlider(value=3, min=1, max=15, description="min_distance (pixels)", continuous_update=False))
 
 # %% [markdown]
 # At 1, small bumps of the border become summits, and one nucleus falls into pieces. At 15, neighbours share a seed. In between there is a wide plateau where the count hardly changes: that is what makes the method usable.
