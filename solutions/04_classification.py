@@ -2695,16 +2695,16 @@ def plan(spacing: tuple[float, float, float], levels: int) -> list[tuple]:
 def draw_plan(slice_step: float = 5.0) -> plt.Figure:
     levels = plan((slice_step, 0.8, 0.8), 4)
     fig, ax = plt.subplots(figsize=(9, 2.8), layout="constrained")
-    right = 0.0
+    highest = max(3 * level[0][0] for level in levels)
+    inch, right = (highest + 2) / 2, 0.0  # both axes have one scale: so many mm to an inch
     for j, ((dz, dy, _), (kz, ky, _), _) in enumerate(levels):
         cube = plt.Rectangle((right, 0), 3 * dy, 3 * dz, fill=False, linestyle=":", color="0.5", label="always 3x3x3" if j == 0 else None)
         planned = plt.Rectangle((right, 0), ky * dy, kz * dz, color=show.PALETTE[0], alpha=0.6, label="planned kernel" if j == 0 else None)
         ax.add_patch(cube), ax.add_patch(planned)
-        ax.text(right, -1, f"voxel {dz:g} x {dy:g} mm\nkernel {kz} x {ky}", va="top", fontsize=9)
-        right += 3 * dy + 16
-    highest = max(3 * level[0][0] for level in levels)
-    ax.set(xlim=(-2, right), ylim=(-9, highest + 2), yticks=np.arange(0, highest + 1, 5), aspect="equal", ylabel="across slices (mm)")
-    ax.legend(loc="upper left", fontsize=9)
+        ax.text(right, -inch / 16, f"voxel\n{dz:g} x {dy:g} mm\nkernel {kz} x {ky}", va="top", fontsize=9)
+        right += max(3 * dy, inch) + inch / 6
+    ax.set(xlim=(-inch / 8, right), ylim=(-inch / 1.7, highest + 2), yticks=np.arange(0, highest + 1, 5), aspect="equal", ylabel="across slices (mm)")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=9)
     ax.spines["bottom"].set_visible(False)
     ax.xaxis.set_visible(False)
     return fig
