@@ -66,6 +66,8 @@ def test_readme_shows_a_recorded_run(place, monkeypatch, tmp_path):
     assert "7.2 min, 2.1 GiB |" in readme.cost_table(given)
     monkeypatch.setattr(measured, "code_of", lambda _name: "other")
     assert f"7.2 min, 2.1 GiB{readme.OLD} |" in readme.cost_table(given) and "before the last change" in readme.reached_table(given)
+    given["runs"][LECTURE]["laptop"]["load"] = 3.0
+    assert f"7.2 min, 2.1 GiB{readme.OLD}{readme.BUSY} |" in readme.cost_table(given) and readme.BESIDE in readme.cost_table(given)
     assert set(readme.stale(write=True)) == {"README.md", "results.md"} and not readme.stale()
 
 
@@ -75,7 +77,7 @@ def test_what_is_taken_is_kept_readable(place, tmp_path):
     before = measured.load()["speed"]
     assert measured.take([LECTURE, "05_segmentation"], "ci", tmp_path) == [LECTURE], "a run that failed is not taken"
     whole = json.loads(measured.FILE.read_text(encoding="utf-8"))
-    assert whole["runs"][LECTURE]["ci"].keys() == {"cpu_seconds", "peak_mib", "date", "code"}, "figures of ci ship with the helpers"
+    assert whole["runs"][LECTURE]["ci"].keys() == {"cpu_seconds", "peak_mib", "load", "date", "code"}, "figures of ci ship with the helpers"
     assert whole["speed"] == before
     row = {
         "lecture": LECTURE,

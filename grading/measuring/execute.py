@@ -30,8 +30,9 @@ class Record:
     Attributes:
         lecture, profile, released: what was run; `released` is the student's notebook.
         seconds: from the start of the kernel to its end, on the clock; what else runs on the machine makes it longer.
-        cpu_seconds: processor time of the kernel and its children: what the run costs, whatever else runs.
+        cpu_seconds: processor time of the kernel and its children: what the run costs. Two busy threads of one core slow each other in this, too.
         peak_mib: the most memory that the kernel and its children held at once, sampled ten times a second.
+        load: processes that wanted a processor in the last five minutes, this run's own included; None where the system does not say.
         cells: one row a code cell that ran: its id and its seconds.
         error: where and how the run stopped ({"cell", "name", "message"}), or None.
         expected_stop: how a student's untouched notebook must stop: {"cell", "message"} of its first exercise with checks.
@@ -44,6 +45,7 @@ class Record:
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    load: float | None = None
     cells: list[dict] = field(default_factory=list)
     error: dict | None = None
     expected_stop: dict | None = None
@@ -110,6 +112,7 @@ def run_lecture(
     executed = nbformat.read(done, as_version=4)
     record.seconds = round(executed.metadata.papermill.duration or 0.0, 2)
     record.cpu_seconds, record.peak_mib = round(used.cpu_seconds, 2), round(used.peak / 2**20, 1)
+    record.load = round(os.getloadavg()[1], 1) if hasattr(os, "getloadavg") else None
     record.cells = [
         {"cell": cell.id, "seconds": round(cell.metadata.papermill.duration, 3)}
         for cell in executed.cells

@@ -18,8 +18,10 @@ README, RESULTS, WORDS = ROOT / "README.md", ROOT / "docs" / "results.md", Path(
 ATTACKS = ROOT / "tests" / "attacks"
 BLOCK = re.compile(r"(<!-- begin generated: (\w+) -->\n)(.*?)(<!-- end generated -->)", re.S)
 SHOWN = 4  # figures of a lecture that names no headline
-OLD = "*"
+OLD, BUSY = "*", "°"
 BEFORE = "Measured before the last change of the lecture's code."
+BESIDE = "Measured beside other work, which can double even the processor time."
+QUIET = 2.0  # processes at once, beside which a time is taken as it is
 MISSING = "not recorded"
 AGAIN = "python -m grading readme"
 
@@ -96,16 +98,16 @@ def counts() -> dict[str, Counter]:
 
 def cost_table(given: dict) -> str:
     """What each lecture holds and costs."""
-    rows, total, old = [], Counter(), False
+    rows, total, shown = [], Counter(), ""
     for name, number in counts().items():
         cells = [_cost(given, name, profile) for profile in ("ci", "laptop")]
-        old = old or any(OLD in cell for cell in cells)
+        shown += "".join(cells)
         total += number
         rows.append([title(name), str(number["exercises"]), str(number["right"]), str(number["wrong"]), *cells])
     rows.append(["together", str(total["exercises"]), str(total["right"]), str(total["wrong"]), "", ""])
     head = ["lecture", "exercises", "right answers that keep their points", "wrong answers caught", "profile ci", "profile laptop"]
-    note = f"\n{OLD} {BEFORE}\n" if old else ""
-    return table(head, rows) + "\nProcessor time of one thread, and the most memory at once.\n" + note
+    notes = "".join(f"\n{mark} {said}\n" for mark, said in ((OLD, BEFORE), (BUSY, BESIDE)) if mark in shown)
+    return table(head, rows) + "\nProcessor time of one thread, and the most memory at once.\n" + notes
 
 
 def _cost(given: dict, name: str, profile: str) -> str:
@@ -114,7 +116,7 @@ def _cost(given: dict, name: str, profile: str) -> str:
         return MISSING
     seconds = run["cpu_seconds"]
     time = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
-    return f"{time}, {run['peak_mib'] / 1024:.1f} GiB{_mark(name, run)}"
+    return f"{time}, {run['peak_mib'] / 1024:.1f} GiB{_mark(name, run)}{BUSY * ((run.get('load') or 0) > QUIET)}"
 
 
 def _mark(name: str, run: dict) -> str:
