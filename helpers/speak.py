@@ -53,7 +53,8 @@ def _explain(shell: Any, kind: type, problem: Exception, trace: TracebackType, t
         return
     if str(problem) and (in_a_cell or isinstance(problem, NotImplementedError)):
         mark = "Not answered yet" if isinstance(problem, NotImplementedError) else "Not yet right"
-        lines = [f"\x1b[1;31m{mark}:\x1b[0m {problem}"]
+        # bold and not red: notebooks put an error on red, which swallows it in a dark theme
+        lines = [f"\x1b[1m{mark}:\x1b[0m {problem}"]
     else:
         lines = shell.InteractiveTB.structured_traceback(kind, problem, trace, tb_offset=tb_offset)
     shell._showtraceback(kind, problem, lines)
