@@ -51,10 +51,13 @@ def main() -> None:
     parser.add_argument("--profile", default="ci", choices=("ci", "laptop", "gpu"))
     asked = parser.parse_args()
     for lecture in [source_path(name).stem for name in asked.lecture] or lectures():
+        notebook = RUNS / f"{lecture}.{asked.profile}.ipynb"
+        if not notebook.is_file():
+            parser.error(f"no run of {lecture} in profile {asked.profile} is there: `python -m grading run {lecture[:2]} --profile {asked.profile}`")
         folder = OUT / lecture
         folder.mkdir(parents=True, exist_ok=True)
         number = 0
-        for number, (name, picture) in enumerate(figures(RUNS / f"{lecture}.{asked.profile}.ipynb"), 1):
+        for number, (name, picture) in enumerate(figures(notebook), 1):
             imsave(folder / f"{number:02d}_{name}.png", np.clip(sheet(picture), 0, 1))
         print(f"{lecture}: {number} figures in {folder}")
 
