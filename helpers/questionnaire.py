@@ -139,7 +139,7 @@ def form(folder: str | Path = ".") -> None:
     except ImportError:
         print("There are no fields here, since ipywidgets is missing: fill in sheet = questionnaire.blank(), then questionnaire.export(sheet).")
         return
-    wide = widgets.Layout(width="95%")
+    asked = widgets.Layout(width="68%")
     fields = {item.id: _field(item, widgets) for item in the_form().items}
     said = widgets.HTML()
     button = widgets.Button(description="Export", tooltip="Write the file for the instructor")
@@ -152,7 +152,7 @@ def form(folder: str | Path = ".") -> None:
             said.value = re.sub(r"[<>&]", " ", str(problem))
 
     button.on_click(write)
-    rows = [widgets.VBox([widgets.HTML(_told(item)), fields[item.id]], layout=wide) for item in the_form().items]
+    rows = [widgets.HBox([widgets.HTML(_told(item), layout=asked), fields[item.id]]) for item in the_form().items]
     display(widgets.VBox([*rows, button, said]))
 
 
@@ -161,10 +161,12 @@ def _told(item: Item) -> str:
 
 
 def _field(item: Item, widgets: Any) -> Any:
-    """A field that begins without an answer."""
+    """A field that begins without an answer, beside its question: the whole form fits on a screen."""
+    beside = widgets.Layout(width="30%")
     if item.kind == "text":
-        return widgets.Textarea(value="", layout=widgets.Layout(width="95%", height="5em"))
+        beside.height = "3.6em"
+        return widgets.Textarea(value="", layout=beside)
     if item.kind == "number":
-        return widgets.Dropdown(options=[("-", None), *((str(n), n) for n in range(int(item.least), int(item.most) + 1))], value=None)
+        return widgets.Dropdown(options=[("-", None), *((str(n), n) for n in range(int(item.least), int(item.most) + 1))], value=None, layout=beside)
     options = [(str(n), n) for n in range(SCALE[0], SCALE[1] + 1)] if item.kind == "scale" else [(name, name) for name in item.options]
-    return widgets.Dropdown(options=[("-", None), *options], value=None)
+    return widgets.Dropdown(options=[("-", None), *options], value=None, layout=beside)

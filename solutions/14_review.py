@@ -1637,17 +1637,17 @@ print("Share of intervals that hold what the class thinks:", {name: f"{share:.0%
 # The interval says how far a *random* sample may be off. It knows nothing of who stayed silent. You have met this under other names: complete cases, patients lost to follow-up, labels where a biopsy was done. So the most useful answer is that of somebody who feels that nothing needs saying.
 
 # %% tags=["demo"]
-from IPython.display import Markdown
-
 from helpers import questionnaire
 
-display(Markdown(questionnaire.questions()))
 questionnaire.form()
 
 # %% [markdown]
 # Without fields, fill in a dictionary and export it. Take away the `#`:
 
 # %% tags=["demo"]
+from IPython.display import Markdown
+
+display(Markdown(questionnaire.questions()))
 sheet = questionnaire.blank()
 # sheet["pace"] = 3
 # sheet["keep"] = "the wrong answers that the checks know"

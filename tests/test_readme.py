@@ -72,12 +72,13 @@ def test_readme_shows_a_recorded_run(place, monkeypatch, tmp_path):
 
 
 def test_what_is_taken_is_kept_readable(place, tmp_path):
-    run(tmp_path, LECTURE, [FIGURE], cpu_seconds=93.4, peak_mib=1000.0)
+    run(tmp_path, LECTURE, [FIGURE], cpu_seconds=93.4, peak_mib=1000.0, code="as it ran")
     run(tmp_path, "05_segmentation", [FIGURE], cpu_seconds=60.0, peak_mib=500.0, error={"cell": "x"})
     before = measured.load()["speed"]
     assert measured.take([LECTURE, "05_segmentation"], "ci", tmp_path) == [LECTURE], "a run that failed is not taken"
     whole = json.loads(measured.FILE.read_text(encoding="utf-8"))
     assert whole["runs"][LECTURE]["ci"].keys() == {"cpu_seconds", "peak_mib", "load", "date", "code"}, "figures of ci ship with the helpers"
+    assert whole["runs"][LECTURE]["ci"]["code"] == "as it ran", "the lecture may have changed since"
     assert whole["speed"] == before
     row = {
         "lecture": LECTURE,

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from grading import __main__ as cli
+from grading.measuring import measured
 from grading.measuring.recorded import collect, write
 from grading.sources import SourceError, syllabus
 from helpers import results
@@ -13,7 +14,7 @@ from helpers import results
 
 def run(folder, lecture, figures, **record):
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    (folder / f"{lecture}.ci.json").write_text(json.dumps({"released": False, "error": None, **record}))
+    (folder / f"{lecture}.ci.json").write_text(json.dumps({"released": False, "error": None, "code": measured.code_of(lecture), **record}))
     (folder / "figures" / f"{lecture}.ci.json").write_text(json.dumps(figures))
 
 

@@ -17,6 +17,7 @@ import psutil
 
 from grading.authoring.exercises import exercises_of
 from grading.authoring.release import as_text, instructor_notebook, released_text
+from grading.measuring.measured import code_of
 from grading.sources import RUNS, grade_id, source_path
 
 CLOSED = "http://127.0.0.1:9"  # nobody listens there: a proxy that refuses everything
@@ -32,6 +33,7 @@ class Record:
         seconds: from the start of the kernel to its end, on the clock; what else runs on the machine makes it longer.
         cpu_seconds: processor time of the kernel and its children: what the run costs. Two busy threads of one core slow each other in this, too.
         peak_mib: the most memory that the kernel and its children held at once, sampled ten times a second.
+        code: digest of the lecture's code as it ran, see `measured.code_of`.
         load: processes that wanted a processor in the last five minutes, this run's own included; None where the system does not say.
         cells: one row a code cell that ran: its id and its seconds.
         error: where and how the run stopped ({"cell", "name", "message"}), or None.
@@ -45,6 +47,7 @@ class Record:
     seconds: float
     cpu_seconds: float
     peak_mib: float
+    code: str = ""
     load: float | None = None
     cells: list[dict] = field(default_factory=list)
     error: dict | None = None
@@ -103,7 +106,7 @@ def run_lecture(
     done = folder / f"{stem}.ipynb"
     if not released:  # figures that an earlier version of the lecture recorded must not outlive it
         (folder / "figures" / f"{path.stem}.{profile}.json").unlink(missing_ok=True)
-    record = Record(path.stem, profile, released, 0.0, 0.0, 0.0, notebook=done.name)
+    record = Record(path.stem, profile, released, 0.0, 0.0, 0.0, code_of(path.stem), notebook=done.name)
     with tempfile.TemporaryDirectory(prefix="run-") as temporary, environment(network, folder):
         source = Path(temporary) / f"{path.stem}.ipynb"
         source.write_text(text, encoding="utf-8")

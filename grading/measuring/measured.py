@@ -52,7 +52,7 @@ def take(names: list[str], profile: str, runs: Path = RUNS, file: Path | None = 
     figures, _ = collect(names, profile, runs)
     for name, rows in figures.items():
         record = json.loads((runs / f"{name}.{profile}.json").read_text(encoding="utf-8"))
-        entry = {key: record.get(key) for key in ("cpu_seconds", "peak_mib", "load")} | {"date": date.today().isoformat(), "code": code_of(name)}
+        entry = {key: record.get(key) for key in ("cpu_seconds", "peak_mib", "load", "code")} | {"date": date.today().isoformat()}
         if profile != "ci":  # those of ci ship with the helpers
             entry["figures"] = [_short(row) for row in rows]
         whole["runs"].setdefault(name, {})[profile] = entry
