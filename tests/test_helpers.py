@@ -159,10 +159,13 @@ def test_palette_and_colour_map_keep_apart_for_colour_blind_readers(eyes):
 def test_slices_draws_each_plane(shown):
     volume = np.random.default_rng(0).random((6, 7, 8))
     show.slices(volume, spacing=(1, 1, 3), overlay=volume > 0.9, alt="Noise")
-    plane, position = shown[1].children
-    for value in ("coronal", "sagittal"):
+    plane, number = shown[1].children
+    seen = []
+    for value in ("coronal", "sagittal", "axial"):
         plane.value = value
-    position.value = 100  # the last slice, not one past it
+        seen.append((number.value, number.max))
+    assert seen == [(4, 7), (3, 6), (4, 8)], "as far through the volume in every plane"
+    number.value = number.max
     with pytest.raises(ValueError, match="three axes"):
         show.slices(volume[0], alt="flat")
     with pytest.raises(ValueError, match="overlay"):

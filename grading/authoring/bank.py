@@ -17,9 +17,11 @@ from nbformat import NotebookNode
 
 from grading import forked
 from grading.authoring.exercises import Exercise, exercises_of, given_cells, tagged
+from grading.authoring.stub import released
 from grading.sources import ANSWERS, SourceError, grade_id, read_lecture, source_path
 
 SECONDS = 20  # for one answer with all its checks
+UNANSWERED = "NotImplementedError"  # what a stub raises
 EXPECT = re.compile(r"^# expect:\s*([\w-]+(?:\s*,\s*[\w-]+)*)\s*:\s*(\S.*?)\s*$")
 
 
@@ -111,10 +113,14 @@ def check_exercise(lecture: Lecture, exercise: Exercise) -> Report:
     reference = lecture.run(exercise, exercise.solutions[0].source)
     _expect_full(report, "the reference solution", reference)
     for label, text in made_stubs(exercise).items():
-        kept = [check for check in exercise.points if check not in lecture.run(exercise, text).lost]
+        outcome = lecture.run(exercise, text)
+        kept = [check for check in exercise.points if check not in outcome.lost]
         report.details.append(f"{label}: {len(kept)} checks passed")
         if kept:
             report.faults.append(f"{label} gets points at {', '.join(kept)}: let the check assert first what only a working answer passes")
+        astray = [check for check in outcome.lost if not outcome.failures[check].startswith(UNANSWERED)] if text == released(exercise) else []
+        if astray:
+            report.faults.append(f"{label} is told something else than that it is empty at {', '.join(astray)}: let NotImplementedError, a RuntimeError, pass")
     folder = lecture.answers / lecture.name / exercise.name
     files = sorted(folder.glob("*.py")) if folder.is_dir() else []
     for file in files:
@@ -137,8 +143,6 @@ def check_exercise(lecture: Lecture, exercise: Exercise) -> Report:
 
 def made_stubs(exercise: Exercise) -> dict[str, str]:
     """Answers that nobody writes but everybody submits: the untouched stub, `return None`, and one that always raises."""
-    from grading.authoring.stub import released
-
     stubs = {"the empty stub": released(exercise)}
     source = exercise.solutions[0].source
     for label, body in (("an answer that returns None", "return None"), ("an answer that always raises", 'raise ValueError("no")')):

@@ -92,9 +92,9 @@ def slices(
     low, high = window or np.percentile(volume, [1, 99.5])
     overlay = None if overlay is None else np.asarray(overlay)
 
-    def draw(plane: str, position: float) -> Figure:
+    def draw(plane: str, number: int) -> Figure:
         axis = _PLANES[plane]
-        index = min(int(position / 100 * volume.shape[axis]), volume.shape[axis] - 1)
+        index = number - 1
         across, up = [other for other in range(3) if other != axis]
         fig, ax = plt.subplots(figsize=(5, 5), layout="constrained")
         ax.imshow(volume.take(index, axis).T, origin="lower", vmin=low, vmax=high, aspect=spacing[up] / spacing[across])
@@ -106,5 +106,16 @@ def slices(
         ax.set_axis_off()
         return fig
 
-    position = widgets.IntSlider(value=50, min=0, max=100, description="position %", continuous_update=False)
-    explore(draw, alt=alt, plane=list(_PLANES), position=position)
+    plane = widgets.Dropdown(options=list(_PLANES), description="plane")
+    deep = volume.shape[_PLANES[plane.value]]
+    number = widgets.IntSlider(value=deep // 2 + 1, min=1, max=deep, description="slice", continuous_update=False)
+
+    def fit(change: dict) -> None:
+        """Another plane has another number of slices: as far through the volume as before."""
+        share = number.value / number.max
+        with number.hold_trait_notifications():
+            number.max = volume.shape[_PLANES[change["new"]]]
+            number.value = max(round(share * number.max), 1)
+
+    plane.observe(fit, names="value")
+    explore(draw, alt=alt, plane=plane, number=number)
