@@ -120,7 +120,7 @@ def check_exercise(lecture: Lecture, exercise: Exercise) -> Report:
             report.faults.append(f"{label} gets points at {', '.join(kept)}: let the check assert first what only a working answer passes")
         astray = [check for check in outcome.lost if not outcome.failures[check].startswith(UNANSWERED)] if text == released(exercise) else []
         if astray:
-            report.faults.append(f"{label} is told something else than that it is empty at {', '.join(astray)}: let NotImplementedError, a RuntimeError, pass")
+            report.faults.append(f"{label} is not told that it is empty at {', '.join(astray)}: let NotImplementedError, a RuntimeError, pass")
     folder = lecture.answers / lecture.name / exercise.name
     files = sorted(folder.glob("*.py")) if folder.is_dir() else []
     for file in files:
