@@ -172,7 +172,7 @@ cohort = {
 TEST_GROUPS = ["test lesion", "test texture", "test semantic"]
 
 # %% tags=["demo"]
-fig, axes = plt.subplots(4, 5, figsize=(8.4, 7.0), layout="constrained")
+fig, axes = plt.subplots(4, 5, figsize=(7.4, 6.1), layout="constrained")
 for line, group in zip(axes, ["test healthy", *TEST_GROUPS], strict=True):
     for number, ax in enumerate(line):
         ax.imshow(cohort[group].images[number, 0], vmin=0, vmax=1.6)
@@ -2333,9 +2333,10 @@ axes[0].set_ylabel("people with a lesion called")
 axes[0].legend([plt.Line2D([], [], marker=m, color=show.PALETTE[c], linestyle="") for m, c in zip("osDv^", [7, 1, 3, 5, 2], strict=True)], list(own_threshold), fontsize=7)
 axes[-1].legend([plt.Line2D([], [], marker="o", color="0.3", fillstyle=fill, markerfacecoloralt="white", linestyle="") for fill in fills.values()], list(fills), fontsize=7)
 show.figure(fig, alt="Four panels, one a scanner: sensitivity against false alarms of five methods, hollow as they are, half filled after normalisation, filled after recalibration; on the diagonal a detector knows nothing")
+print(f"{'called, of healthy / of sick':34s}", "".join(f"{way:>14s}" for way in fills))
 for site in FOREIGN:
     for name in ("mean slice", "FPI", "PaDiM", "PatchCore"):
-        print(f"{site:20s} {name:11s}", "   ".join(f"{way}: {false:.0%} of healthy, {true:.0%} of sick" for way, (false, true) in mends[name, site].items()))
+        print(f"{site:22s} {name:11s}", "".join(f"{false:7.0%} / {true:4.0%}" for false, true in mends[name, site].values()))
 assert all(mends[name, site]["recalibrated"][0] < 0.16 for name, site in mends), "recalibrated on local healthy people, false alarms should be near 10 %"
 
 # %% [markdown]
