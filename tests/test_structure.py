@@ -97,6 +97,11 @@ FAULTS = {
     "plt.show": ("level = np.r_", "plt.show()\nlevel = np.r_", "plt.show()"),
     "long cell": ("level = np.r_", "x = 1\n" * 46 + "level = np.r_", "54 lines"),
     "not Python": ("level = np.r_", "level = = np.r_", "not valid Python"),
+    "a demonstration gives the answer away": (
+        "level = np.r_",
+        "w = 1.0 / np.ones(2) ** 2  # sigmas\ndef best(x, s):\n    w = 1.0 / s**2\n    return float((w * x).sum() / w.sum())\nlevel = np.r_",
+        "gives away 100% of the solution 'weighting': show it after the exercise.",
+    ),
     "solution in a demonstration": ("level = np.r_", "### BEGIN SOLUTION\nlevel = np.r_", "is no solution cell"),
     "no results": ("# ## Results", "# ## Figures", "'## Results'"),
     "nothing recorded": ("results.table(LECTURE, run.profile)", "print(1)", 'tag "results"'),

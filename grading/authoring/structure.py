@@ -9,6 +9,7 @@ from nbformat import NotebookNode
 from grading import names
 from grading.authoring.exercise_structure import exercise_faults
 from grading.authoring.exercises import Exercise, exercises_of, given_cells, tagged
+from grading.authoring.giveaway import giveaway_faults
 from grading.sources import OPENING_CELL, grade_id, is_check, is_solution, points_of, read_lecture, source_path, tags
 
 LONGEST, LONGEST_CHECK = 45, 60  # lines of a code cell
@@ -47,7 +48,7 @@ def faults(notebook: NotebookNode, lecture: str, points: dict[str, str]) -> list
         foreign = sorted(names.needed(cell.source) - shared)
         if foreign:
             found.append(f"{_where(cell)} is given to the checks but reads {', '.join(foreign)}, which only a demonstration defines.")
-    return found + demonstration_faults(notebook) + ending_faults(notebook)
+    return found + demonstration_faults(notebook) + giveaway_faults(notebook) + ending_faults(notebook)
 
 
 def shared_names(notebook: NotebookNode) -> set[str]:
