@@ -1,4 +1,4 @@
-"""Run by test_sandbox as somebody who is not root: jail, limits and a small class; prints what happened as JSON. Not a test by itself."""
+"""Run by test_ordinary_user as somebody who is not root: jail, limits and a small class; prints what happened as JSON. Not a test by itself."""
 
 import json
 import os

@@ -20,8 +20,8 @@ from tests.gauge import NOMINAL_SECONDS, workload  # noqa: E402
 
 # What runs submissions in a jail needs Linux. Elsewhere these files are left out, and the first lines of the run say so.
 JAILED = [
-    *("challenge", "classroom", "exam", "forged_given", "given", "guide", "job", "judge", "marking", "red_team", "sandbox", "sandbox_parts"),
-    *("whole_class", "whole_term"),
+    *("challenge", "classroom", "exam", "forged_given", "given", "guide", "job", "judge", "marking", "no_jail", "ordinary_user", "red_team"),
+    *("sandbox", "sandbox_parts", "whole_class", "whole_term"),
 ]
 collect_ignore = [] if sys.platform == "linux" else [f"test_{name}.py" for name in JAILED]
 
