@@ -1413,26 +1413,30 @@ class LoRALinear(torch.nn.Module):
         forward(x): (..., d_in) to (..., d_out). merged(): a new torch.nn.Linear with the same outputs; this layer stays as it is.
     """
 
-    ### BEGIN SOLUTION
     def __init__(self, layer: torch.nn.Linear, rank: int, alpha: float):
         super().__init__()
+        ### BEGIN SOLUTION
         if not 1 <= rank <= min(layer.in_features, layer.out_features):
             raise ValueError(f"the rank must be from 1 to {min(layer.in_features, layer.out_features)}, not {rank}")
         self.layer, self.scale = layer.requires_grad_(False), alpha / rank
         self.down = torch.nn.Parameter(torch.randn(rank, layer.in_features) / layer.in_features**0.5)
         self.up = torch.nn.Parameter(torch.zeros(layer.out_features, rank))
+        ### END SOLUTION
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
         return self.layer(x) + self.scale * (x @ self.down.T @ self.up.T)
+        ### END SOLUTION
 
     def merged(self) -> torch.nn.Linear:
+        ### BEGIN SOLUTION
         import copy
 
         one = copy.deepcopy(self.layer)
         with torch.no_grad():
             one.weight += self.scale * self.up @ self.down
         return one
-    ### END SOLUTION
+        ### END SOLUTION
 
 # %% tags=["given"]
 def run_lora(d_in: int, d_out: int, rank: int, alpha: float, seed: int, bias: bool = True, lead: tuple = (9,)) -> dict:

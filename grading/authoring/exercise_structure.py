@@ -1,5 +1,6 @@
 """Is one exercise well formed: heading, effort, hints, stub, checks? Each fault is one sentence."""
 
+import ast
 import re
 
 from nbformat import NotebookNode
@@ -68,7 +69,9 @@ def _solution_faults(exercise: Exercise) -> list[str]:
     if stub.count(exercise.stub) != 1 and "class " not in stub:
         found.append("must leave exactly one NotImplementedError in its stub.")
     try:
-        compile(stub, "stub", "exec")
+        classes = [node for node in ast.parse(stub).body if isinstance(node, ast.ClassDef)]
+        if any(isinstance(line, ast.Raise) for one in classes for line in one.body):
+            found.append("leaves a class that is never defined, so that checks speak of a NameError: put the markers inside its methods.")
     except SyntaxError as error:
         found.append(f"leaves a stub that is not valid Python: {error.msg}, line {error.lineno}.")
     if re.search(r"^(def|class) ", source, re.M) and '"""' not in source.split(BEGIN_SOLUTION)[0]:
