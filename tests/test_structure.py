@@ -66,7 +66,12 @@ FAULTS = {
     "no help by symptom": ("<summary>My value is far too high</summary>", "<summary>Hint 3</summary>", "no help by symptom"),
     "open details": ("<code>numpy.median</code></details>", "<code>numpy.median</code>", "doesn't close"),
     "no solution markers": ("    ### BEGIN SOLUTION\n", "", "needs its solution between"),
-    "stub of a class outside its methods": ("def background_level(values: np.ndarray) -> float:", "class Level:", "put the markers inside its methods."),
+    "stub of a class outside its methods": (
+        '    ### BEGIN SOLUTION\n    weights = 1.0 / sigmas**2',
+        '    pass\n\n\nclass Level:\n    """A level."""\n\n    ### BEGIN SOLUTION\n    def of(self):\n        return 1\n    ### END SOLUTION\n\n\n'
+        "def level_of(values, sigmas):\n    ### BEGIN SOLUTION\n    weights = 1.0 / sigmas**2",
+        "put the markers inside its methods.",
+    ),
     "no docstring": ('    """Inverse-variance weighted mean; values and sigmas in mm, shape (N,)."""\n', "", "no docstring"),
     "check under a foreign name": ('"grade_id": "background-mean-value"', '"grade_id": "value"', "must be called 'background-mean-<idea>'"),
     "check without points": ('"points": 2', '"points": 0', "worth points"),
