@@ -41,6 +41,9 @@ def served(folder: Path) -> Iterator[str]:
     home = folder / ".jupyter"
     runtime = home / "runtime"
     runtime.mkdir(parents=True)
+    saving = home / "settings" / "@jupyterlab" / "docmanager-extension" / "plugin.jupyterlab-settings"
+    saving.parent.mkdir(parents=True)
+    saving.write_text('{"autosave": false}', encoding="utf-8")  # one that meets the save of `Lab.close` opens a dialog, which nobody answers
     with environment(folder=home):
         variables = os.environ | {f"JUPYTER_{kind}_DIR": str(home / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     variables["DLMIA_QUIZ"] = str(home / "quiz")  # not this user's own progress
@@ -94,7 +97,7 @@ class Lab:
     def run(self, cell: str) -> dict | None:
         """Run one code cell to its end, as Ctrl-Enter does; its error as {"ename", "evalue"}, or None."""
         self.page.set_default_timeout(CELL_SECONDS * 1000)
-        self.page.evaluate(
+        self._wait(
             """async id => {
             const book = jupyterapp.shell.currentWidget.content;
             book.activeCellIndex = book.widgets.findIndex(c => c.model.id === id);
@@ -132,9 +135,17 @@ class Lab:
 
     def close(self) -> None:
         """Save, stop the kernel, and close the page."""
-        self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-        self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self._wait("() => jupyterapp.commands.execute('docmanager:save')")
+        self._wait("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         self.page.close()
+
+    def _wait(self, action: str, argument: str = "") -> None:
+        """Run a script to its end, for which Playwright would wait without end: a dialog that nobody expected is told instead."""
+        self.page.evaluate(
+            f"""([argument, seconds]) => Promise.race([({action})(argument), new Promise((_, fail) => setTimeout(() => fail(new Error(
+            `no end after ${{seconds}} s; JupyterLab says: ${{document.querySelector('.jp-Dialog')?.innerText ?? 'nothing'}}`)), 1000 * seconds))])""",
+            [argument, CELL_SECONDS],
+        )
 
 
 _CELLS = "jupyterapp.shell.currentWidget.content.widgets"
