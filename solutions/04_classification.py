@@ -3010,7 +3010,7 @@ gland_recipes = {
 }
 gland_auc, gland_chances = {}, {}
 for name, recipe in gland_recipes.items():
-    gland_chances[name], found_histories = repeated_training(gland_views[name], **recipe, epochs=run.pick(ci=5, laptop=20, gpu=40), lr=5e-3, batch=32,
+    gland_chances[name], found_histories = repeated_training(gland_views[name], **recipe, epochs=run.pick(ci=5, laptop=10, gpu=40), lr=5e-3, batch=32,
                                                              seeds=SEEDS, label=name)
     gland_auc[name] = [roc_auc_score(gland_task["test"][1], chance) for chance in gland_chances[name]]
     print(f"{name:6s} test AUC {np.mean(gland_auc[name]):.3f}, seeds {np.round(gland_auc[name], 3).tolist()}, {np.mean([h.seconds for h in found_histories]):.0f} s each")

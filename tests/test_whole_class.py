@@ -32,7 +32,7 @@ from tests.damages import SURVIVED
 
 SIXTY = {"right": 14, "partly": 16, "wrong": 8, "empty": 3, "broken": 10, "hostile": 9}
 TWELVE = {"right": 2, "partly": 3, "wrong": 1, "empty": 1, "broken": 4, "hostile": 1}
-OF_SIXTY = "04_classification"  # the lecture with the most exercises
+OF_SIXTY = "08_anomaly_detection"  # many answers for each exercise, and checks that cost little
 HOSTILE_CELLS = [attack for attack in ATTACKS if set(parts(attack.read_text(encoding="utf-8"))[0]) == {"helper"}]
 LOST = {  # what no rebuilding can save: what was handed in, and what is said about it
     "cut-off": (lambda text: text[: len(text) // 2].encode(), "cut off"),
