@@ -69,6 +69,7 @@ def _solution_faults(exercise: Exercise) -> list[str]:
     if stub.count(exercise.stub) != 1 and "class " not in stub:
         found.append("must leave exactly one NotImplementedError in its stub.")
     try:
+        compile(stub, "stub", "exec")  # finds more than a parser does
         classes = [node for node in ast.parse(stub).body if isinstance(node, ast.ClassDef)]
         if any(isinstance(line, ast.Raise) for one in classes for line in one.body):
             found.append("leaves a class that is never defined, so that checks speak of a NameError: put the markers inside its methods.")
